@@ -1,0 +1,169 @@
+"""`check` an exercise's answer; show that a function of your own is the `same` as the library's."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import importlib
+import pkgutil
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minilib.check.report import Report, shown
+from minilib.check.spec import REGISTRY, Exercise, Inputs, Problem
+
+__all__ = ["Report", "check", "exercises", "judge", "run", "same"]
+
+
+def exercises() -> dict[str, Exercise]:
+    """Every exercise of the course by id."""
+    for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("ch"):
+            importlib.import_module(f"{__name__}.{module.name}")
+    return REGISTRY
+
+
+def check(id: str, answer: Any, *, seed: int = 0) -> Report:
+    """Try an answer, a function or (where the exercise asks for one) a value, and say at once what is wrong with it.
+
+    Never raises for a wrong answer. Raises KeyError for an unknown exercise.
+    """
+    exercise = _find(id)
+    inputs = exercise.cases(np.random.default_rng(seed))
+    outputs: list[Any] = []
+    for arguments in inputs:
+        try:
+            outputs.append(run(answer, arguments))
+        except NotImplementedError:
+            return Report(exercise, False, len(inputs), (("likely", "the answer is still to be written"),))
+        except Exception as error:
+            return Report(exercise, False, len(inputs), _crashed(arguments, error))
+    return judge(id, inputs, outputs)
+
+
+def run(answer: Any, arguments: Inputs) -> Any:
+    """What the answer gives for one case: it gets copies, so that it cannot change what it is judged by."""
+    return answer(*copy.deepcopy(arguments)) if callable(answer) else answer
+
+
+def judge(id: str, inputs: Sequence[Inputs], outputs: Sequence[Any]) -> Report:
+    """The report on outputs, wherever they were computed: it needs no function, only data."""
+    exercise = _find(id)
+    for arguments, output in zip(inputs, outputs, strict=True):
+        fault = _not_plain(output)
+        if fault:
+            return Report(exercise, False, len(inputs), (*_went_in(arguments), ("likely", fault)))
+    problem = _first_problem(exercise, list(inputs), list(outputs))
+    if problem is None:
+        return Report(exercise, True, len(inputs))
+    lines = (
+        *_went_in(inputs[problem.case]),
+        ("expected", shown(problem.expected)),
+        ("got", shown(outputs[problem.case])),
+        ("likely", problem.hint),
+    )
+    return Report(exercise, False, len(inputs), lines)
+
+
+def _find(id: str) -> Exercise:
+    known = exercises()
+    if id not in known:
+        close = difflib.get_close_matches(id, known, n=1)
+        raise KeyError(f"no exercise is called {id!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    return known[id]
+
+
+def _first_problem(exercise: Exercise, inputs: list[Inputs], outputs: list[Any]) -> Problem | None:
+    try:
+        with np.errstate(all="ignore"):
+            return next(iter(exercise.judge(inputs, outputs)), None)
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+        return Problem(0, "a value of the kind that the exercise asks for", f"it could not be read as that ({error})")
+
+
+def _went_in(arguments: Inputs) -> tuple[tuple[str, str], ...]:
+    return (("went in", shown(arguments)),) if arguments else ()
+
+
+def _crashed(arguments: Inputs, error: Exception) -> tuple[tuple[str, str], ...]:
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    where = f" in the line `{line.line}`" if line.line else ""
+    return (*_went_in(arguments), ("got", f"{type(error).__name__}: {error}{where}"))
+
+
+def _not_plain(value: Any) -> str | None:
+    """Why a value cannot be judged, or None."""
+    if value is None:
+        return "the function gives back nothing: is a `return` missing?"
+    if isinstance(value, np.ndarray):
+        return None if value.dtype.kind in "biuf" else f"an array of {value.dtype} is not an array of numbers"
+    if isinstance(value, dict):
+        return next((fault for x in value.values() if (fault := _not_plain(x))), None)
+    if isinstance(value, list | tuple):
+        return next((fault for x in value if (fault := _not_plain(x))), None)
+    if isinstance(value, bool | int | float | str | np.generic):
+        return None
+    return f"give back numbers, text, lists or NumPy arrays, not {type(value).__name__}"
+
+
+def same(
+    mine: Callable[..., Any],
+    library: Callable[..., Any],
+    *inputs: Any,
+    gradients: Callable[..., Any] | None = None,
+    rtol: float = 1e-7,
+    atol: float = 1e-9,
+) -> None:
+    """Show that `mine` computes what `library` computes: outputs, and every gradient.
+
+    inputs: float arrays become tensors that require a gradient; anything else is passed as it is. `library` gets the
+    tensors. So does `mine`, unless `gradients` is given: then mine gets arrays, and gradients(*inputs) must return, for
+    each float array in turn, the derivative of the sum of mine's output. Raises AssertionError at the first difference.
+    """
+    from minilib.scratch.tensor import Tensor
+
+    def tensors() -> list[Any]:
+        return [Tensor(x.copy(), requires_grad=True) if _is_float(x) else x for x in inputs]
+
+    theirs, ours = tensors(), tensors()
+    expected = library(*theirs)
+    got = mine(*inputs) if gradients else mine(*ours)
+    _agree("output", _plain(got), _plain(expected), rtol, atol)
+    checked = 0
+    if isinstance(expected, Tensor) and expected.requires_grad:
+        expected.backward(np.ones_like(expected.data))
+        if gradients:
+            hand = gradients(*inputs)
+            found = list(hand) if isinstance(hand, tuple) else [hand]
+        else:
+            got.backward(np.ones_like(got.data))
+            found = [x.grad for x in ours if isinstance(x, Tensor)]
+        wanted = [x.grad for x in theirs if isinstance(x, Tensor)]
+        for i, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            _agree(f"gradient of input {i}", _plain(one), other, rtol, atol)
+            checked += 1
+    names = [getattr(f, "__name__", type(f).__name__) for f in (mine, library)]
+    s = "" if checked == 1 else "s"
+    print(f"same: {names[0]} and {names[1]} agree on the output {np.shape(_plain(got))} and {checked} gradient{s}")
+
+
+def _is_float(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def _plain(x: Any) -> np.ndarray:
+    return np.asarray(x.data if hasattr(x, "requires_grad") else x)
+
+
+def _agree(what: str, got: np.ndarray, expected: Any, rtol: float, atol: float) -> None:
+    expected = np.asarray(expected)
+    if got.shape != expected.shape:
+        raise AssertionError(f"{what}: yours has shape {got.shape}, the library's {expected.shape}")
+    if not np.allclose(got, expected, rtol=rtol, atol=atol):
+        worst = np.unravel_index(np.argmax(np.abs(got - expected)), got.shape)
+        raise AssertionError(
+            f"{what}, index {tuple(map(int, worst))}: yours {got[worst]:.6g}, the library's {expected[worst]:.6g}"
+        )

@@ -1,0 +1,54 @@
+"""The answer to an answer: what went in, what was expected, what came out, and the likely cause."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minilib.check.spec import Exercise
+
+
+@dataclass(frozen=True)
+class Report:
+    """True if the answer passes. Shown at the end of a cell, or printed."""
+
+    exercise: Exercise
+    passed: bool
+    cases: int
+    lines: tuple[tuple[str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def headline(self) -> str:
+        name = f"{self.exercise.id} {self.exercise.title}"
+        if self.passed:
+            return f"✓ {name}: right, in {self.cases} case{'s' if self.cases != 1 else ''}"
+        return f"✗ {name}: not yet"
+
+    def __repr__(self) -> str:
+        return "\n".join([self.headline, *(f"  {label + ':':<10}{text}" for label, text in self.lines)])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<dt>{label}</dt><dd style='white-space:pre-wrap'>{html.escape(text)}</dd>" for label, text in self.lines
+        )
+        state = "passed" if self.passed else "failed"
+        return f"<div class='check {state}'><strong>{html.escape(self.headline)}</strong><dl>{rows}</dl></div>"
+
+
+def shown(value: Any, width: int = 300) -> str:
+    """A value in a few short lines: arrays with their shape, long things cut."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        text = np.array2string(value, precision=4, threshold=20, edgeitems=2, suppress_small=False)
+        return f"array {value.shape}: {text}"
+    if isinstance(value, float | np.floating):
+        return f"{float(value):.6g}"
+    if isinstance(value, tuple) and value:
+        return ", ".join(shown(x, width // len(value) + 40) for x in value)
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= width else text[:width] + " …"

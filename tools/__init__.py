@@ -1,0 +1,1 @@
+"""What the Makefile calls: building the site, storing notebooks, writing student versions."""
