@@ -24,7 +24,14 @@ def accuracy(predictions: Any, targets: Any) -> float:
 def confusion_matrix(predictions: Any, targets: Any, classes: int) -> np.ndarray:
     """Counts (classes, classes): row = the true class, column = the predicted one, as in scikit-learn."""
     counts = np.zeros((classes, classes), int)
-    np.add.at(counts, (np.asarray(targets), np.asarray(predictions)), 1)
+    rows, columns = np.asarray(targets), np.asarray(predictions)
+    if rows.shape != columns.shape:
+        raise ValueError(f"needed one prediction for each target, got {columns.shape} and {rows.shape}")
+    for name, labels in (("target", rows), ("prediction", columns)):
+        wrong = labels[(labels < 0) | (labels >= classes)]
+        if wrong.size:
+            raise ValueError(f"{name} {wrong[0]} is out of range: {classes} classes are 0 to {classes - 1}")
+    np.add.at(counts, (rows, columns), 1)
     return counts
 
 

@@ -69,7 +69,7 @@ def install_modules() -> None:
 
 
 def copy_vendor() -> None:
-    """Copy KaTeX's style and the typefaces into one folder, with one style sheet that names only WOFF2 files."""
+    """Copy KaTeX's style and the typefaces into one folder, with one style sheet: theirs, naming only WOFF2 files, and ours."""
     katex = MODULES / "katex" / "dist"
     fonts = VENDOR / "fonts"
     fonts.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,8 @@ def copy_vendor() -> None:
             )
         shutil.copyfile(home / source[1], fonts / f"{name}.woff2")
         sheets.append(rule.replace(f"./{source[1]}", f"fonts/{name}.woff2"))
-    (VENDOR / "vendor.css").write_text("\n".join(sheets), "utf8")
+    sheets += [path.read_text("utf8") for path in sorted((ROOT / "book" / "_style").glob("*.css"))]
+    (VENDOR / "course.css").write_text("\n".join(sheets), "utf8")
 
 
 def only_woff2(style: str) -> str:
@@ -104,7 +105,7 @@ def build() -> Path:
     copy_vendor()
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", str(ROOT), "-W", "--keep-going", "-q"]
-    environment = os.environ | {"PYTHONUTF8": "1", "PYTHONPYCACHEPREFIX": str(BUILD / "pycache")}
+    environment = os.environ | {"PYTHONUTF8": "1", "NO_COLOR": "1", "PYTHONPYCACHEPREFIX": str(BUILD / "pycache")}
     print("site: building the book", flush=True)
     done = subprocess.run(command, cwd=ROOT, env=environment)
     first = HTML / "index.html"

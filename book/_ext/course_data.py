@@ -52,6 +52,21 @@ CHAPTERS: dict[int, tuple[str, str]] = {
 }
 
 
+# The question that a chapter answers, for the pages that lead to it.
+QUESTIONS: dict[int, str] = {
+    2: "How does a machine get better at something nobody wrote rules for?",
+    3: "How does a network know which of a million numbers to blame?",
+    4: "What do depth and width buy, and what do they cost?",
+}
+
+# Figures that move on the first page: the module in minilib/widgets, its chapter, what to do with it.
+FIRST_FIGURES: list[tuple[str, int, str]] = [
+    ("loss_surface", 2, "Set the rate: the same walk downhill crawls, lands, or flies off."),
+    ("graph_stepper", 3, "Step back through a calculation: blame is handed from the result to what it was made of."),
+    ("train_in_browser", 4, "A small network, trained in this page, bends its boundary around the points."),
+]
+
+
 def docname(number: int) -> str:
     """The chapter's page: 2 → notebooks/02_gradient_descent."""
     return f"notebooks/{number:02d}_{CHAPTERS[number][0]}"

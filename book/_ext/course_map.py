@@ -76,8 +76,8 @@ def draw(app: Sphinx, doctree: nodes.document, page: str) -> None:
             for number in CHAPTERS
             if exists(root, number) and docname(number) in app.env.found_docs
         }
-        html = drawing("map-wide", 4, 200, links) + drawing("map-narrow", 2, 186, links)
-        node.replace_self(nodes.raw("", f'<nav aria-label="Chapters">{html}</nav>', format="html"))
+        html = drawing("map-wide", 4, 208, links) + drawing("map-narrow", 2, 186, links)
+        node.replace_self(nodes.raw("", f'<nav class="map" aria-label="Chapters">{html}</nav>', format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

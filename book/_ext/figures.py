@@ -117,7 +117,7 @@ def collect_stored(app: Sphinx, doctree: nodes.document, docname: str, page: Pag
         node.replace_self(nodes.raw("", BOX.format(name=f"stored-{count}"), format="html"))
 
 
-def number_by_chapter(app: Sphinx, env: BuildEnvironment) -> list[str]:
+def number_by_chapter(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
     """Figure 2.1 is the first of chapter 2, however many chapters come before it."""
     for docname, kinds in env.toc_fignumbers.items():
         chapter = re.search(r"/(\d\d)_", docname)
@@ -132,5 +132,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("widget", WidgetDirective)
     app.add_node(widget_box)
     app.connect("doctree-resolved", collect, priority=900)
-    app.connect("env-updated", number_by_chapter)
+    app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

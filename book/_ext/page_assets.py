@@ -20,11 +20,10 @@ def unused(asset: Any) -> bool:
 
 def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Take away what is unused; add the figures' host where there are figures."""
-    for kind in ("script_files", "css_files"):
-        context[kind] = [asset for asset in context.get(kind, []) if not unused(asset)]
     if app.env.metadata.get(pagename, {}).get("lm_figures"):
         app.add_js_file("widgets.js", loading_method="defer")
-    context["root_url"] = app.config.html_baseurl
+    for kind in ("script_files", "css_files"):
+        context[kind] = [asset for asset in context.get(kind, []) if not unused(asset)]
     if context.get("page_source_suffix") == ".ipynb" and context.get("has_source", True):
         context["notebook_download"] = f"_sources/{pagename}.ipynb"
 
@@ -38,9 +37,8 @@ def write_not_found(app: Sphinx, trouble: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the steps and the style sheets."""
-    for sheet in ("vendor.css", "course.css"):
-        app.add_css_file(sheet, priority=900)
+    """Register the steps and the style sheet."""
+    app.add_css_file("course.css", priority=900)
     app.add_js_file("page.js", loading_method="defer")
     app.connect("html-page-context", choose, priority=950)
     app.connect("build-finished", write_not_found)

@@ -89,8 +89,9 @@ def _went_in(arguments: Inputs) -> tuple[tuple[str, str], ...]:
 
 
 def _crashed(arguments: Inputs, error: Exception) -> tuple[tuple[str, str], ...]:
-    line = traceback.extract_tb(error.__traceback__)[-1]
-    where = f" in the line `{line.line}`" if line.line else ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    own = [frame.line for frame in frames if frame.filename == frames[0].filename]  # not the libraries it calls
+    where = f" in the line `{own[-1]}`" if own and own[-1] else ""
     return (*_went_in(arguments), ("got", f"{type(error).__name__}: {error}{where}"))
 
 
@@ -131,6 +132,7 @@ def same(
     theirs, ours = tensors(), tensors()
     expected = library(*theirs)
     got = mine(*inputs) if gradients else mine(*ours)
+    shape = np.shape(_plain(got))
     _agree("output", _plain(got), _plain(expected), rtol, atol)
     checked = 0
     if isinstance(expected, Tensor) and expected.requires_grad:
@@ -139,15 +141,20 @@ def same(
             hand = gradients(*inputs)
             found = list(hand) if isinstance(hand, tuple) else [hand]
         else:
+            if not (isinstance(got, Tensor) and got.requires_grad):
+                raise AssertionError("yours gives back no tensor with a gradient: use tensor operations, or gradients=")
             got.backward(np.ones_like(got.data))
             found = [x.grad for x in ours if isinstance(x, Tensor)]
-        wanted = [x.grad for x in theirs if isinstance(x, Tensor)]
-        for i, (one, other) in enumerate(zip(found, wanted, strict=True)):
-            _agree(f"gradient of input {i}", _plain(one), other, rtol, atol)
+        wanted = [x for x in theirs if isinstance(x, Tensor)]
+        if len(found) != len(wanted):
+            raise AssertionError(f"gradients: needed one for each of {len(wanted)} float arrays, got {len(found)}")
+        for i, (one, x) in enumerate(zip(found, wanted, strict=True)):
+            got, expected = (np.zeros(x.shape) if g is None else _plain(g) for g in (one, x.grad))
+            _agree(f"gradient of input {i}", got, expected, rtol, atol)
             checked += 1
     names = [getattr(f, "__name__", type(f).__name__) for f in (mine, library)]
     s = "" if checked == 1 else "s"
-    print(f"same: {names[0]} and {names[1]} agree on the output {np.shape(_plain(got))} and {checked} gradient{s}")
+    print(f"same: {names[0]} and {names[1]} agree on the output {shape} and {checked} gradient{s}")
 
 
 def _is_float(x: Any) -> bool:
@@ -158,12 +165,10 @@ def _plain(x: Any) -> np.ndarray:
     return np.asarray(x.data if hasattr(x, "requires_grad") else x)
 
 
-def _agree(what: str, got: np.ndarray, expected: Any, rtol: float, atol: float) -> None:
-    expected = np.asarray(expected)
+def _agree(what: str, got: np.ndarray, expected: np.ndarray, rtol: float, atol: float) -> None:
     if got.shape != expected.shape:
         raise AssertionError(f"{what}: yours has shape {got.shape}, the library's {expected.shape}")
     if not np.allclose(got, expected, rtol=rtol, atol=atol):
-        worst = np.unravel_index(np.argmax(np.abs(got - expected)), got.shape)
-        raise AssertionError(
-            f"{what}, index {tuple(map(int, worst))}: yours {got[worst]:.6g}, the library's {expected[worst]:.6g}"
-        )
+        worst = np.unravel_index(np.argmax(np.abs(got - 1.0 * expected)), got.shape)
+        mine, theirs = float(got[worst]), float(expected[worst])
+        raise AssertionError(f"{what}, index {tuple(map(int, worst))}: yours {mine:.6g}, the library's {theirs:.6g}")

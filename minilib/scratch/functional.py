@@ -83,9 +83,7 @@ def _cross_entropy(logits: Array, targets: np.ndarray) -> Rule:
 
 def mse_loss(input: Tensor, target: Any) -> Tensor:
     """Mean squared difference of two tensors of one shape."""
-    if input.shape != np.shape(_plain(target)):
-        raise ValueError(f"mse_loss: shapes {input.shape} and {np.shape(_plain(target))} differ; reshape one of them")
-    return ((input - target) ** 2).mean()
+    return ((input - _fitting("mse_loss", input, target)) ** 2).mean()
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Any) -> Tensor:
@@ -94,17 +92,26 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Any) -> Tensor:
     input and target of one shape. Finite for scores of any size: softplus(z) − y z.
     Derived in: notebooks/02_gradient_descent.ipynb
     """
-    if input.shape != np.shape(_plain(target)):
-        raise ValueError(f"scores {input.shape} and targets {np.shape(_plain(target))} differ; reshape one of them")
+    target = _fitting("binary_cross_entropy_with_logits", input, target)
     return (softplus(input) - input * target).mean()
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, *, rng: np.random.Generator) -> Tensor:
     """While training, zero each element with probability p and scale the others by 1 / (1 − p)."""
+    if not 0 <= p < 1:
+        raise ValueError(f"p is the share of elements dropped: needed 0 ≤ p < 1, got {p}")
     if not training or p == 0:
         return x
     kept = rng.random(x.shape, dtype=np.float32) >= p
     return x * (kept / np.asarray(1 - p, x.dtype)).astype(x.dtype)
+
+
+def _fitting(loss: str, input: Tensor, target: Any) -> Any:
+    """The target of a loss, of the input's shape and, unless it is a tensor, dtype: whole numbers must not promote."""
+    shape = np.shape(_plain(target))
+    if input.shape != shape:
+        raise ValueError(f"{loss}: input {input.shape} and target {shape} differ in shape; reshape one of them")
+    return target if isinstance(target, Tensor) else np.asarray(target, input.dtype)
 
 
 def _plain(x: Any) -> Any:

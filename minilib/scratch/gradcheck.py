@@ -87,14 +87,15 @@ def directional_error(
     loss().backward()
     directions = [rng.standard_normal(p.shape) for p in parameters]
     length = np.sqrt(sum((d**2).sum() for d in directions))
-    slope = sum(float((p.grad * d).sum()) for p, d in zip(parameters, directions, strict=True)) / length
+    pairs = [(p, d / length, p.data.copy()) for p, d in zip(parameters, directions, strict=True)]
+    slope = sum(float((p.grad * d).sum()) for p, d, _ in pairs if p.grad is not None)
     values = []
-    for sign in (1, -2):  # from p to p + eps·d, then to p − eps·d
-        for p, d in zip(parameters, directions, strict=True):
-            p.data += sign * eps * d / length
+    for nudge in (eps, -eps):
+        for p, d, kept in pairs:
+            p.data[...] = kept + nudge * d
         with no_grad():
             values.append(loss().item())
-    for p, d in zip(parameters, directions, strict=True):
-        p.data += eps * d / length
+    for p, _, kept in pairs:
+        p.data[...] = kept
     measured = (values[0] - values[1]) / (2 * eps)
     return abs(slope - measured) / max(abs(slope), abs(measured), 1e-300)

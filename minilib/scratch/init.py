@@ -39,13 +39,13 @@ def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
     return gains[nonlinearity]
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0.0, nonlinearity: str = "leaky_relu", *, rng: Generator) -> Tensor:
+def kaiming_normal_(tensor: Tensor, a: float = 0.0, *, nonlinearity: str = "leaky_relu", rng: Generator) -> Tensor:
     """Normal with standard deviation gain/√fan_in: keeps the variance on the way forward (He et al. 2015, eq. 10)."""
     fan_in, _ = _fans(tensor)
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(fan_in), rng=rng)
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0.0, nonlinearity: str = "leaky_relu", *, rng: Generator) -> Tensor:
+def kaiming_uniform_(tensor: Tensor, a: float = 0.0, *, nonlinearity: str = "leaky_relu", rng: Generator) -> Tensor:
     """Uniform with the same standard deviation as `kaiming_normal_`."""
     fan_in, _ = _fans(tensor)
     bound = math.sqrt(3) * calculate_gain(nonlinearity, a) / math.sqrt(fan_in)

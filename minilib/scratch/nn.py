@@ -48,12 +48,20 @@ class Module:
         for _, child in self.named_children():
             yield from child.modules()
 
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter with its dotted name; one that is shared comes once, unless asked for under each name."""
+        seen: set[int] = set()
+        for name, x in self._all_parameters(prefix):
+            if not (remove_duplicate and id(x) in seen):
+                seen.add(id(x))
+                yield name, x
+
+    def _all_parameters(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
         for name, x in vars(self).items():
             if isinstance(x, Parameter):
                 yield prefix + name, x
         for name, child in self.named_children():
-            yield from child.named_parameters(f"{prefix}{name}.")
+            yield from child._all_parameters(f"{prefix}{name}.")
 
     def parameters(self) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters())
@@ -73,11 +81,11 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """A copy of every parameter by name; the names are torch's."""
-        return {name: parameter.data.copy() for name, parameter in self.named_parameters()}
+        return {name: parameter.data.copy() for name, parameter in self._all_parameters("")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy values into the parameters; raises ValueError, and changes nothing, unless names and shapes fit."""
-        own = dict(self.named_parameters())
+        own = dict(self._all_parameters(""))
         arrays = {name: np.asarray(x) for name, x in state.items()}
         faults = [f"{name} is missing" for name in own if name not in arrays]
         faults += [f"{name} is not in this network" for name in arrays if name not in own]
@@ -117,7 +125,7 @@ class Sequential(Module):
         return [module for _, module in self.named_children()][index]
 
     def __len__(self) -> int:
-        return len(vars(self)) - ("training" in vars(self))
+        return sum(1 for _ in self.named_children())
 
 
 class Linear(Module):
@@ -177,7 +185,7 @@ class Flatten(Module):
     """(B, ...) → (B, the product of the rest)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 class Dropout(Module):

@@ -45,7 +45,10 @@ def pow(a: Array, b: Array) -> Rule:
         return g * value * np.log(np.where(np.equal(a, 0) & np.greater_equal(b, 0), 1, a))
 
     def slope_a(g: Array) -> Array:
-        return np.where(np.equal(b, 0), 0, g * b * a ** np.where(np.equal(b, 0), 1, b - 1))
+        if np.all(b):
+            return g * (b * a ** (b - 1))
+        # a ** 0 does not change with a; 0 · 0 ** −1 would be nan
+        return g * b * a ** np.where(np.equal(b, 0), 0, np.subtract(b, 1))
 
     return value, (slope_a, slope_b)
 
@@ -71,8 +74,10 @@ def _share(a: Array, b: Array) -> Array:
     return np.greater(a, b) + 0.5 * np.equal(a, b)
 
 
-def where(a: Array, b: Array, condition: Array) -> Rule:
-    return np.where(condition, a, b), (lambda g: np.where(condition, g, 0), lambda g: np.where(condition, 0, g))
+def where(condition: Array, a: Array, b: Array) -> Rule:
+    """Elements of a where the condition holds, of b elsewhere; all three broadcast."""
+    slopes = (lambda g: np.zeros_like(g), lambda g: np.where(condition, g, 0), lambda g: np.where(condition, 0, g))
+    return np.where(condition, a, b), slopes
 
 
 def matmul(a: Array, b: Array) -> Rule:
@@ -122,7 +127,7 @@ def sigmoid(a: Array) -> Rule:
 
 
 def softplus(a: Array) -> Rule:
-    return np.logaddexp(0, a).astype(a.dtype), (lambda g: g * (0.5 * (1 + np.tanh(0.5 * a))),)
+    return np.logaddexp(0, a), (lambda g: g * (0.5 * (1 + np.tanh(0.5 * a))),)
 
 
 def relu(a: Array) -> Rule:
@@ -154,14 +159,13 @@ def sum(a: Array, axis: Axis = None, keepdims: bool = False) -> Rule:
 
 def mean(a: Array, axis: Axis = None, keepdims: bool = False) -> Rule:
     value = a.mean(axis=axis, keepdims=keepdims)
-    return value, (lambda g: np.broadcast_to(_kept(g, a, axis, keepdims), a.shape) * (value.size / a.size),)
+    return value, (lambda g: np.broadcast_to(_kept(g, a, axis, keepdims) / _count(a, value), a.shape),)
 
 
 def var(a: Array, axis: Axis = None, correction: int = 1, keepdims: bool = False) -> Rule:
     centred = a - a.mean(axis=axis, keepdims=True)
     value = a.var(axis=axis, ddof=correction, keepdims=keepdims)
-    count = a.size // builtins.max(value.size, 1) - correction
-    return value, (lambda g: _kept(g, a, axis, keepdims) * centred * (2 / count),)
+    return value, (lambda g: _kept(g, a, axis, keepdims) * centred * 2 / (_count(a, value) - correction),)
 
 
 def max(a: Array, axis: Axis = None, keepdims: bool = False) -> Rule:
@@ -184,9 +188,12 @@ def _extreme(a: Array, best: Array, axis: Axis, keepdims: bool) -> Rule:
 
 def _kept(g: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
     """The gradient of a reduction with its reduced axes put back as length 1."""
-    if keepdims or axis is None:
-        return g
-    return np.expand_dims(g, tuple(i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))))
+    return g if keepdims or axis is None or a.ndim == 0 else np.expand_dims(g, axis)
+
+
+def _count(a: Array, value: Array) -> int:
+    """How many elements went into each one of a reduction's value."""
+    return a.size // builtins.max(value.size, 1) or 1
 
 
 # Softmax and its family ----------------------------------------------------------------------------------------------
@@ -223,17 +230,24 @@ def permute(a: Array, dims: tuple[int, ...]) -> Rule:
     return a.transpose(dims), (lambda g: g.transpose(back),)
 
 
+_BASIC = (int, slice, type(None), type(...))  # indices that pick no element twice
+
+
 def getitem(a: Array, index: Any) -> Rule:
     def slope(g: Array) -> Array:
         gradient = np.zeros_like(a)
-        np.add.at(gradient, index, g)  # an element picked twice receives both gradients
+        if builtins.all(isinstance(i, _BASIC) for i in (index if isinstance(index, tuple) else (index,))):
+            gradient[index] = g
+        else:
+            np.add.at(gradient, index, g)  # an element picked twice receives both gradients
         return gradient
 
     return a[index], (slope,)
 
 
 def to(a: Array, dtype: Any) -> Rule:
-    return a.astype(dtype), (lambda g: g,)
+    value = a.astype(dtype)
+    return value, ((lambda g: g,) if value.dtype.kind == "f" else ())  # whole numbers have no gradient
 
 
 def concatenate(*arrays: Array, axis: int = 0) -> Rule:

@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 
 from minilib.scratch import rules
+from minilib.scratch.engine import propagate, unbroadcast
 
-Number = int | float
+__all__ = [
+    "OPERATIONS", "Tensor", "concatenate", "differentiable", "maximum", "minimum", "no_grad", "stack", "unbroadcast",
+    "where",
+]  # fmt: skip
+
 OPERATIONS: dict[str, Callable[..., Tensor]] = {}
 """Every differentiable operation by name: the tests prove that none goes unchecked."""
 
-_FREED: tuple = ("freed",)
 _recording = True
 
 
@@ -45,12 +49,12 @@ def differentiable(rule: Callable[..., rules.Rule]) -> Callable[..., Tensor]:
 
 
 def _array(x: Any) -> Any:
-    """The array or plain number behind an operand; a Python number keeps the other operand's dtype."""
+    """The array or plain number behind an operand; a number, Python's or NumPy's, keeps the other operand's dtype."""
     if isinstance(x, Tensor):
         return x.data
-    if isinstance(x, Number):
-        return x if type(x) in (bool, int, float) else float(x)
-    return np.asarray(x, np.float32) if isinstance(x, list) and x and isinstance(x[0], float) else x
+    if isinstance(x, np.generic):
+        return x.item()
+    return Tensor(x).data if isinstance(x, list) and x else x
 
 
 def _explained(error: ValueError, name: str, inputs: Sequence[Any]) -> ValueError:
@@ -93,6 +97,10 @@ class Tensor:
         array = np.asarray(data.data if isinstance(data, Tensor) else data, dtype)
         if from_python and dtype is None and array.dtype == np.float64:
             array = array.astype(np.float32)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"a tensor holds numbers, got {array.dtype}: pass numbers, nested lists of them or an array"
+            )
         if requires_grad and array.dtype.kind != "f":
             raise TypeError(
                 f"only floating-point tensors have a gradient, got {array.dtype}: write 3.0 for 3, or pass dtype=float"
@@ -110,6 +118,10 @@ class Tensor:
     def numpy(self) -> np.ndarray:
         """The array itself, not a copy."""
         return self.data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """What np.asarray(tensor) gives."""
+        return np.array(self.data, dtype, copy=copy)
 
     def item(self) -> Any:
         """The only element, as a Python number."""
@@ -130,7 +142,7 @@ class Tensor:
         return len(self.data)
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self.item())
 
     def __bool__(self) -> bool:
         return bool(self.data)
@@ -231,61 +243,7 @@ class Tensor:
         start = np.ones_like(self.data) if gradient is None else np.asarray(_array(gradient), self.dtype)
         if start.shape != self.shape:
             raise ValueError(f"gradient must have the tensor's shape {self.shape}, got {start.shape}")
-        _propagate(self, start)
-
-
-def _propagate(root: Tensor, start: np.ndarray) -> None:
-    """Walk from the result to the leaves; where paths meet, gradients add up."""
-    gradients = {id(root): start}
-    for node in _results_before_parents(root):
-        g = gradients.pop(id(node))
-        if not node._edges:
-            fresh = g.base is None and g is not start  # a view or a shared array must not become somebody's grad
-            node.grad = (g if fresh else g.copy()) if node.grad is None else node.grad + g
-            continue
-        for parent, slope in node._edges:
-            contribution = _fitted(slope(g), parent.data, g)
-            held = gradients.get(id(parent))
-            gradients[id(parent)] = contribution if held is None else held + contribution
-        node._edges = _FREED
-
-
-def _fitted(gradient: Any, data: np.ndarray, upstream: np.ndarray) -> np.ndarray:
-    """A contribution in the shape and dtype of the array that it belongs to, never the upstream array itself."""
-    if np.shape(gradient) != data.shape:
-        gradient = unbroadcast(np.asarray(gradient), data.shape)
-    gradient = np.asarray(gradient, data.dtype)
-    return gradient.view() if gradient is upstream else gradient
-
-
-def unbroadcast(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Undo broadcasting: copies made on the way forward become a sum on the way back.
-
-    gradient: the gradient with respect to the broadcast array; `shape`: that of the array before.
-    Derived in: notebooks/03_backpropagation.ipynb
-    """
-    gradient = np.broadcast_to(gradient, np.broadcast_shapes(gradient.shape, shape))
-    extra = gradient.ndim - len(shape)
-    stretched = [i + extra for i, n in enumerate(shape) if n == 1 and gradient.shape[i + extra] != 1]
-    return gradient.sum(axis=(*range(extra), *stretched)).reshape(shape)
-
-
-def _results_before_parents(root: Tensor) -> list[Tensor]:
-    """Every tensor under `root`, each before the ones it was computed from. A loop: a long chain must not recurse."""
-    order: list[Tensor] = []
-    seen: set[int] = set()
-    pending: list[tuple[Tensor, bool]] = [(root, False)]
-    while pending:
-        node, parents_done = pending.pop()
-        if parents_done:
-            order.append(node)
-        elif id(node) not in seen:
-            if node._edges is _FREED:
-                raise RuntimeError("backward was called before on this graph and freed it: compute the result again")
-            seen.add(id(node))
-            pending.append((node, True))
-            pending.extend((parent, False) for parent, _ in node._edges)
-    return order[::-1]
+        propagate(self, start)
 
 
 @contextmanager
@@ -301,14 +259,9 @@ def no_grad() -> Iterator[None]:
 
 maximum = differentiable(rules.maximum)
 minimum = differentiable(rules.minimum)
-_where = differentiable(rules.where)
+where = differentiable(rules.where)
 _concatenate = differentiable(rules.concatenate)
 _stack = differentiable(rules.stack)
-
-
-def where(condition: Any, a: Any, b: Any) -> Tensor:
-    """Elements of a where the condition holds, of b elsewhere; all three broadcast."""
-    return _where(a, b, condition=_array(condition))
 
 
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:

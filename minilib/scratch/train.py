@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -58,17 +59,19 @@ def fit(
     if patience is not None and evaluate is None:
         raise ValueError("patience needs evaluate: early stopping must watch data that the training does not see")
     history: History = {}
-    best: dict[str, Any] = {"value": np.inf, "epoch": -1, "state": model.state_dict()}
+    best: dict[str, Any] = {"value": np.inf, "epoch": -1, "state": {}}
     rngs = _generators(model, batches)
     if checkpoint is not None and Path(checkpoint).exists():
         _load(Path(checkpoint), model, optimizer, rngs, history, best)
     shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
     first = len(history.get("loss", ()))
+    good = [p.data.copy() for p in model.parameters()]
     with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown) as bar:
         for epoch in range(first, epochs):
             if patience is not None and epoch > 0 and epoch - 1 - best["epoch"] >= patience:
                 break
-            measured = _epoch(model.train(), batches, loss_fn, optimizer, schedule, max_norm, history)
+            with np.errstate(all="ignore"):  # what overflows shows in the loss, which is watched
+                measured = _epoch(model.train(), batches, loss_fn, optimizer, schedule, max_norm, history, good)
             if evaluate is not None:
                 with no_grad():
                     measured |= {f"valid_{name}": float(x) for name, x in evaluate(model.eval()).items()}
@@ -87,10 +90,10 @@ def fit(
 
 def _epoch(
     model: Module, batches: Iterable[tuple[Any, Any]], loss_fn: Callable[[Tensor, Any], Tensor], optimizer: Optimizer,
-    schedule: Schedule | None, max_norm: float | None, history: History,
+    schedule: Schedule | None, max_norm: float | None, history: History, good: list[np.ndarray],
 ) -> dict[str, float]:  # fmt: skip
+    """One pass; `good` holds, from epoch to epoch, the last weights whose loss was finite."""
     parameters = list(model.parameters())
-    good = [p.data.copy() for p in parameters]
     total, count = 0.0, 0
     for x, y in batches:
         if schedule is not None:
@@ -153,6 +156,7 @@ def _save(
         "best": [best["value"], best["epoch"]],
         "rngs": [rng.bit_generator.state for rng in rngs],
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".tmp")
     with partial.open("wb") as file:
         np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
@@ -168,12 +172,17 @@ def _load(
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         meta = json.loads(arrays.pop("meta").tobytes())
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a readable checkpoint ({error}): delete it to start afresh") from None
 
     def part(name: str) -> dict[str, np.ndarray]:
         return {k.removeprefix(name + "/"): v for k, v in arrays.items() if k.startswith(name + "/")}
 
+    if len(rngs) != len(meta["rngs"]):
+        raise ValueError(
+            f"{path} was written with {len(meta['rngs'])} random generators, this training has {len(rngs)}: "
+            "build the model and the batches as they were, or delete it to start afresh"
+        )
     model.load_state_dict(part("model"))
     optimizer.load_state_dict(part("optimizer"))
     for rng, state in zip(rngs, meta["rngs"], strict=True):

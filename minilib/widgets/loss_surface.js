@@ -1,0 +1,2 @@
+function render({ model, el }) { frame(el, "Loss surface"); return () => {}; }
+export default { render };
