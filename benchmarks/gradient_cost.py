@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +21,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np
 
+from benchmarks.machine import describe
 from minilib.scratch import Tensor, nn, no_grad
 from minilib.scratch import functional as F
 
@@ -116,29 +115,13 @@ def fairness() -> float:
     return (time.perf_counter() - started) * 1e3 / passes
 
 
-def machine() -> dict[str, str]:
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text("utf8").splitlines() if "model name" in line] if (
-        info.exists()
-    ) else []
-    return {
-        "processor": names[0] if names else platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "threads": "1",
-    }
-
-
 def main() -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
     shallow = {name: measure(hidden) for name, hidden in SHAPES.items()}
     deep = {name: measure(hidden, 25) for name, hidden in DEEP.items()}
     ratio = fairness() / shallow["784-8-10"]["ms"]["forward"]
     result = {
-        "command": "python -m benchmarks.gradient_cost", "commit": commit, "seed": 0, "batch": BATCH,
-        "dtype": "float32", **machine(),
+        **describe("python -m benchmarks.gradient_cost", ("numpy",)),
+        "threads": 1, "seed": 0, "batch": BATCH, "dtype": "float32",
         "networks": shallow, "deep": deep, "one_difference_really_run_in_forwards": round(ratio, 2),
     }  # fmt: skip
     path = ROOT / "benchmarks" / "results" / "gradient_cost.json"

@@ -133,7 +133,7 @@ def main() -> None:
         "shifts": shifts,
         "depth": depth,
         "data": size,
-        "seconds per image": timing,
+        "seconds": timing,
     }
     path = ROOT / "benchmarks" / "results" / "width.json"
     path.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf8", newline="\n")

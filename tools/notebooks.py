@@ -18,8 +18,8 @@ QUIET = {"MINILIB_PROGRESS": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS"
 
 
 def all_notebooks() -> list[Path]:
-    """Every chapter and every exercise source, in order."""
-    return sorted((ROOT / "notebooks").glob("*.ipynb")) + sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
+    """Every chapter, every exercise source, and the pages of the book that compute something."""
+    return sorted((ROOT / "notebooks").rglob("*.ipynb")) + sorted((ROOT / "book").glob("*.ipynb"))
 
 
 def store(path: Path) -> float:

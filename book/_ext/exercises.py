@@ -92,10 +92,9 @@ class Exercises(SphinxDirective):
             return []
         found = read_exercises(path)
         minutes = sum(exercise.minutes for exercise in found)
-        where = nodes.paragraph()
-        where += nodes.inline("", f"{len(found)} exercise{'s' * (len(found) != 1)}, about {minutes} minutes in all. Do them in ")
+        where = nodes.paragraph("", f"{len(found)} exercise{'s' * (len(found) != 1)}, about {minutes} minutes in all, in ")
         where += nodes.literal("", f"notebooks/exercises/{name}.ipynb")
-        where += nodes.inline("", ", where each answers at once when its last cell runs.")
+        where += nodes.Text(". Each answers at once when its last cell runs.")
         return [where, *(self.section(exercise) for exercise in found)]
 
     def section(self, exercise: Exercise) -> nodes.section:

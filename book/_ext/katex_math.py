@@ -105,10 +105,16 @@ def render_node(translator: HTML5Translator, node: nodes.Element, display: bool)
         return f"<code>{translator.encode(source)}</code>"
 
 
+def glue(node: nodes.math) -> str:
+    """A word joiner where a comma or full stop follows: a browser would break the line between them."""
+    follows = node.next_node(descend=False, siblings=True)
+    return "&#8288;" if isinstance(follows, nodes.Text) and follows.astext()[:1] in tuple(".,;:!?)") else ""
+
+
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
     """Inline formula."""
     translator.body.append(translator.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    translator.body.append(render_node(translator, node, display=False) + "</span>")
+    translator.body.append(render_node(translator, node, display=False) + "</span>" + glue(node))
     raise nodes.SkipNode
 
 

@@ -1,7 +1,7 @@
 // Small repairs for keyboards and folders: boxes that scroll can be reached with the keyboard, and the search page does
 // not try to read other pages when the book is opened from a folder, where a browser forbids it.
 (() => {
-  if (location.protocol === "file:" && globalThis.DOCUMENTATION_OPTIONS) DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+  if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS === "object") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
   const boxes = ".math .formula, .table-scroll, .cell_output .output, .lm-stage, .bd-article table, .bd-sidebar-primary, .bd-sidebar-secondary";
   function reach() {

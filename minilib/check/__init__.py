@@ -122,12 +122,13 @@ def same(
 
     inputs: float arrays become tensors that require a gradient; anything else is passed as it is. `library` gets the
     tensors. So does `mine`, unless `gradients` is given: then mine gets arrays, and gradients(*inputs) must return, for
-    each float array in turn, the derivative of the sum of mine's output. Raises AssertionError at the first difference.
+    each float array in turn, the derivative of the sum of mine's output (without it, of a sum with random weights).
+    Raises AssertionError at the first difference.
     """
     from minilib.scratch.tensor import Tensor
 
     def tensors() -> list[Any]:
-        return [Tensor(x.copy(), requires_grad=True) if _is_float(x) else x for x in inputs]
+        return [Tensor(np.array(x), requires_grad=True) if _needs_gradient(x) else x for x in inputs]
 
     theirs, ours = tensors(), tensors()
     expected = library(*theirs)
@@ -136,16 +137,18 @@ def same(
     _agree("output", _plain(got), _plain(expected), rtol, atol)
     checked = 0
     if isinstance(expected, Tensor) and expected.requires_grad:
-        expected.backward(np.ones_like(expected.data))
+        # a plain sum would show nothing of softmax, whose outputs always sum to 1
+        weights = np.ones(shape) if gradients else np.random.default_rng(0).standard_normal(shape)
+        expected.backward(weights)
         if gradients:
             hand = gradients(*inputs)
             found = list(hand) if isinstance(hand, tuple) else [hand]
         else:
             if not (isinstance(got, Tensor) and got.requires_grad):
                 raise AssertionError("yours gives back no tensor with a gradient: use tensor operations, or gradients=")
-            got.backward(np.ones_like(got.data))
-            found = [x.grad for x in ours if isinstance(x, Tensor)]
-        wanted = [x for x in theirs if isinstance(x, Tensor)]
+            got.backward(weights)
+            found = [x.grad for x in ours if _needs_gradient(x)]
+        wanted = [x for x in theirs if _needs_gradient(x)]
         if len(found) != len(wanted):
             raise AssertionError(f"gradients: needed one for each of {len(wanted)} float arrays, got {len(found)}")
         for i, (one, x) in enumerate(zip(found, wanted, strict=True)):
@@ -157,8 +160,8 @@ def same(
     print(f"same: {names[0]} and {names[1]} agree on the output {shape} and {checked} gradient{s}")
 
 
-def _is_float(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+def _needs_gradient(x: Any) -> bool:
+    return getattr(x, "requires_grad", isinstance(x, np.ndarray) and x.dtype.kind == "f")
 
 
 def _plain(x: Any) -> np.ndarray:

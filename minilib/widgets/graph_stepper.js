@@ -1,0 +1,2 @@
+function render({ model, el }) { el.textContent = "…"; return () => {}; }
+export default { render };
