@@ -105,9 +105,13 @@ def test() -> None:
     say(f"testing with {browser}")
     check()
     book()
+    failed = "a test failed; the report is above"
     quiet = {"MINILIB_PROGRESS": "0", "PYTHONUTF8": "1", "CHROMIUM": browser, **ONE_THREAD}
-    run(PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", "--nbval", "--cov=minilib",
-        "--cov-fail-under=95", "tests", "notebooks", hint="a test failed; the report is above", **quiet)  # fmt: skip
+    pytest = (PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadscope")
+    say("running the notebooks and comparing every output")
+    run(*pytest, "--nbval", "--nbval-cell-timeout=120", "notebooks", "book", hint=failed, **quiet)
+    say("testing the library, the exercises, and the site in a browser")
+    run(*pytest, "--cov", "--cov-fail-under=95", "tests", hint=failed, **quiet)
 
 
 def check() -> None:

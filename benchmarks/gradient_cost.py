@@ -13,11 +13,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
 
 import numpy as np
 
@@ -26,6 +24,7 @@ from minilib.scratch import Tensor, nn, no_grad
 from minilib.scratch import functional as F
 
 ROOT = Path(__file__).resolve().parent.parent
+COMMAND = "python -m benchmarks.gradient_cost"
 BATCH, INPUTS, CLASSES = 64, 784, 10
 SHAPES = {"784-8-10": [8], "784-32-10": [32], "784-128-10": [128], "784-512-10": [512]}
 DEEP = {"784-8×512-10": [512] * 8, "784-20×256-10": [256] * 20}
@@ -34,7 +33,7 @@ DEEP = {"784-8×512-10": [512] * 8, "784-20×256-10": [256] * 20}
 def network(hidden: list[int], rng: np.random.Generator) -> nn.Sequential:
     widths = [INPUTS, *hidden, CLASSES]
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out, rng=rng), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -116,11 +115,13 @@ def fairness() -> float:
 
 
 def main() -> None:
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        raise SystemExit("one thread is what is measured: OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 " + COMMAND)
     shallow = {name: measure(hidden) for name, hidden in SHAPES.items()}
     deep = {name: measure(hidden, 25) for name, hidden in DEEP.items()}
     ratio = fairness() / shallow["784-8-10"]["ms"]["forward"]
     result = {
-        **describe("python -m benchmarks.gradient_cost", ("numpy",)),
+        **describe(COMMAND, ("numpy",)),
         "threads": 1, "seed": 0, "batch": BATCH, "dtype": "float32",
         "networks": shallow, "deep": deep, "one_difference_really_run_in_forwards": round(ratio, 2),
     }  # fmt: skip

@@ -49,4 +49,5 @@ def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> tup
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # at the ends rounding would exclude the share itself
+    return (centre - half if successes else 0.0), (centre + half if successes < n else 1.0)

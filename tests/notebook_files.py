@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "notebooks" / "exercises").glob("*.ipynb"))
+PAGES = sorted((ROOT / "book").glob("*.ipynb"))
 
 
 @cache

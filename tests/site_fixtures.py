@@ -30,9 +30,8 @@ MODES = {
     "phone-dark": ((390, 844), "dark"),
 }
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-SWITCHES = [
-    "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
+QUIET = ("gpu", "background-networking", "component-update", "sync")
+SWITCHES = ["--no-first-run", *(f"--disable-{what}" for what in QUIET)]
 
 
 def pages() -> list[str]:

@@ -428,7 +428,9 @@ def _with_slope(factor):
 def test_gradcheck_accepts_a_right_and_refuses_a_slightly_wrong_slope():
     x = Tensor(np.array([0.5, -3.0]), requires_grad=True)
     assert gradcheck(_with_slope(2), [x])
-    with pytest.raises(GradientError, match=r"^square, input 0, index \(0,\): backward gives 0\.1.*, central differences 0\.1"):
+    with pytest.raises(
+        GradientError, match=r"^square, input 0, index \(0,\): backward gives 0\.1.*, central differences 0\.1"
+    ):
         gradcheck(_with_slope(2.002), [x])
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import minilib
-from tests.notebook_files import CHAPTERS, EXERCISES, ROOT, code_cells, read, tags
+from tests.notebook_files import CHAPTERS, EXERCISES, PAGES, ROOT, code_cells, read, tags
 
-ALL = CHAPTERS + EXERCISES
-every_notebook = pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT / "notebooks")))
+ALL = CHAPTERS + EXERCISES + PAGES
+every_notebook = pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT)))
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 LONGEST_CELL = 25
 VOLATILE = {
@@ -78,7 +78,7 @@ def test_cells_are_short(path, record_property):
     assert sizes[-1] <= (LONGEST_CELL if path in CHAPTERS else 2 * LONGEST_CELL), report
 
 
-@every_chapter
+@every_notebook
 def test_every_picture_says_what_is_seen_and_what_it_means(path):
     for cell in code_cells(path):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):

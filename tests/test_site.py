@@ -39,9 +39,9 @@ def visit(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterat
 
 
 def axe_violations(page: Page) -> list[str]:
-    """What axe-core finds, one line a rule."""
+    """What axe-core finds, one line a rule. It need not read a formula twice: the drawn half is hidden from readers."""
     page.evaluate(AXE.read_text("utf8"))
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    found = page.evaluate("() => axe.run({exclude: ['.katex-html']}, {resultTypes: ['violations']})")
     return [
         f"axe {rule['id']}: {rule['help']} ({len(rule['nodes'])}×, first {rule['nodes'][0]['target']}"
         f" {rule['nodes'][0]['html'][:160]})"
@@ -168,7 +168,7 @@ def test_links_and_anchors_resolve(built: Path) -> None:  # noqa: F811
 
 def test_the_site_has_a_map_an_icon_and_a_description(built: Path) -> None:  # noqa: F811
     first = (built / "book" / "index.html").read_text("utf8")
-    assert "<html lang=\"en\"" in first and 'rel="icon"' in first and 'property="og:description"' in first
+    assert '<html lang="en"' in first and 'rel="icon"' in first and 'property="og:description"' in first
     assert "skip-link" in first
     assert f"{chapters()[0]}.html" in (built / "sitemap.xml").read_text("utf8")
 

@@ -69,7 +69,7 @@ def install_modules() -> None:
 
 
 def copy_vendor() -> None:
-    """Copy KaTeX's style and the typefaces into one folder, with one style sheet: theirs, naming only WOFF2 files, and ours."""
+    """Copy the typefaces into one folder, and make one style sheet of theirs (naming only WOFF2 files) and ours."""
     katex = MODULES / "katex" / "dist"
     fonts = VENDOR / "fonts"
     fonts.mkdir(parents=True, exist_ok=True)

@@ -37,12 +37,29 @@ def without_icon_font(style: str) -> str:
     return RULE.sub(keep, style)
 
 
+def without_unused(style: str, words: set[str]) -> str:
+    """Leave out the selectors that ask for a class which no page and no script ever mentions."""
+
+    def used(selector: str) -> bool:
+        plain = re.sub(r":(?:not|is|where|has)\([^()]*\)", "", selector)
+        return all(name in words for name in re.findall(r"\.(-?[A-Za-z_][\w-]*)", plain))
+
+    def keep(match: re.Match[str]) -> str:
+        selectors = re.split(r",(?![^(]*\))", match[1])
+        kept = [selector for selector in selectors if used(selector)]
+        return f"{','.join(kept)}{{{match[2]}}}" if kept else ""
+
+    return re.sub(r"@[^{};]*\{\s*\}", "", RULE.sub(keep, style))
+
+
 class Bundler:
     """Puts files together under a name made from what is in them."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self.made: dict[tuple[str, ...], str] = {}
+        written = [path for kind in ("*.html", "*.js") for path in out.rglob(kind) if path.name != "fontawesome.js"]
+        self.words = set(re.findall(r"[\w-]+", " ".join(path.read_text("utf8", "ignore") for path in written)))
 
     def style(self, path: str) -> str:
         """One style sheet with its imports inside, and its addresses as seen from `_static`."""
@@ -59,7 +76,7 @@ class Bundler:
         pieces[::2] = [ADDRESS.sub(move, piece) for piece in pieces[::2]]
         pieces[1::2] = [self.style(seen_from_here(name)) for name in pieces[1::2]]
         joined = "".join(pieces)
-        return joined if path.endswith("course.css") else without_icon_font(joined)
+        return joined if path.endswith("course.css") else without_unused(without_icon_font(joined), self.words)
 
     def script(self, path: str) -> str:
         """One script; the semicolon keeps neighbours apart."""
@@ -100,7 +117,9 @@ def rewrite(page: Path, bundler: Bundler) -> None:
         scripts = tuple(path for path in (local(found[1]) for found in wanted) if not path.endswith(EMPTY))
         for found in tags:
             html = html.replace(found[0], "", 1)
-        html = html.replace("</head>", f'<script defer src="{link(bundler.join(scripts, "script"))}"></script>\n</head>', 1)
+        html = html.replace(
+            "</head>", f'<script defer src="{link(bundler.join(scripts, "script"))}"></script>\n</head>', 1
+        )
     page.write_text(PRELOAD.sub("", html), "utf8")
 
 

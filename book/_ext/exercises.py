@@ -22,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 logger = logging.getLogger(__name__)
 HEADING = re.compile(r"\A\s*#+[^\n]*\n")
-MARKER = re.compile(r"^\s*### (BEGIN|END) SOLUTION\s*\n?", re.MULTILINE)
+MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE)
 DIFFICULTY = {1: "easy", 2: "medium", 3: "hard"}
 
 
@@ -92,7 +92,9 @@ class Exercises(SphinxDirective):
             return []
         found = read_exercises(path)
         minutes = sum(exercise.minutes for exercise in found)
-        where = nodes.paragraph("", f"{len(found)} exercise{'s' * (len(found) != 1)}, about {minutes} minutes in all, in ")
+        where = nodes.paragraph(
+            "", f"{len(found)} exercise{'s' * (len(found) != 1)}, about {minutes} minutes in all, in "
+        )
         where += nodes.literal("", f"notebooks/exercises/{name}.ipynb")
         where += nodes.Text(". Each answers at once when its last cell runs.")
         return [where, *(self.section(exercise) for exercise in found)]

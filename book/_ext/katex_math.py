@@ -43,8 +43,7 @@ def find_node() -> str:
 class Katex:
     """Talks to the Node process, and remembers what it has rendered."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self.known: dict[tuple[str, bool], str] = {}
         self.process: subprocess.Popen[str] | None = None
 
@@ -61,9 +60,8 @@ class Katex:
     def _ask(self, question: dict[str, Any]) -> dict[str, str]:
         if self.process is None:
             self.process = subprocess.Popen(
-                [find_node(), str(SERVER)],
-                cwd=self.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf8",
-            )  # fmt: skip
+                [find_node(), str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf8"
+            )
         assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(json.dumps(question) + "\n")
@@ -133,7 +131,7 @@ def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 def start(app: Sphinx) -> None:
     """Make the connection; the process starts with the first formula."""
-    app.katex = Katex(Path(app.srcdir))  # type: ignore[attr-defined]
+    app.katex = Katex()  # type: ignore[attr-defined]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

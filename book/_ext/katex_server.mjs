@@ -1,10 +1,8 @@
 // Renders formulas for katex_math.py: one JSON request a line on standard input, one JSON answer a line on output.
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
-import { join } from "node:path";
 
-const require = createRequire(join(process.cwd(), "package.json"));
-const katex = require("katex");
+const katex = createRequire(import.meta.url)("katex");
 
 function answer({ formula, display }) {
   try {

@@ -1,4 +1,4 @@
-"""What a page loads, and nothing else: the theme's unused scripts are left out, ours are added where they are needed."""
+"""What a page loads: the theme's unused scripts are left out, ours are added where they are needed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,20 @@ def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
         context["notebook_download"] = f"_sources/{pagename}.ipynb"
 
 
-def write_not_found(app: Sphinx, trouble: Exception | None) -> None:
-    """Put 404.html in the root: it is self-contained, as it may be shown at any depth."""
-    if trouble is None and app.builder.format == "html":
-        text = (Path(app.srcdir) / "book" / "_templates" / "not_found.html").read_text("utf8")
-        base = urlsplit(app.config.html_baseurl).path or "/"
-        (Path(app.outdir) / "404.html").write_text(text.replace("BASE_PATH", base), "utf8")
+def write_root_pages(app: Sphinx, trouble: Exception | None) -> None:
+    """Put into the root what stands outside of the book: the way to its first page, and the page for wrong addresses.
+
+    The second is self-contained, as it may be shown at any depth.
+    """
+    if trouble is not None or app.builder.format != "html":
+        return
+    templates, out = Path(app.srcdir) / "book" / "_templates", Path(app.outdir)
+    base = urlsplit(app.config.html_baseurl).path or "/"
+    wrong = (templates / "not_found.html").read_text("utf8").replace("BASE_PATH", base)
+    (out / "404.html").write_text(wrong, "utf8")
+    if app.config.root_doc != "index":
+        first = (templates / "first.html").read_text("utf8").replace("FIRST_PAGE", f"{app.config.root_doc}.html")
+        (out / "index.html").write_text(first, "utf8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -41,5 +49,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_css_file("course.css", priority=900)
     app.add_js_file("page.js", loading_method="defer")
     app.connect("html-page-context", choose, priority=950)
-    app.connect("build-finished", write_not_found)
+    app.connect("build-finished", write_root_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""What the theme and its extensions write and a screen reader, or its checker, stumbles over: mended on the built pages."""
+"""What the theme writes and a screen reader, or its checker, stumbles over: mended on the built pages."""
 
 from __future__ import annotations
 

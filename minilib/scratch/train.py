@@ -169,7 +169,7 @@ def _load(
     path: Path, model: Module, optimizer: Optimizer, rngs: list[np.random.Generator], history: History, best: dict
 ) -> None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file)
         meta = json.loads(arrays.pop("meta").tobytes())
     except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:

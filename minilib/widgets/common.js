@@ -29,11 +29,15 @@ function vector(tag, attributes = {}, ...children) {
 /** Replace what `parent` shows without a flash. */
 const show = (parent, ...children) => parent.replaceChildren(...children);
 
-let controlCount = 0;
+/** An id that no other figure of the page has: each figure is a module with its own copy of these functions. */
+function freshId() {
+  globalThis.lmControls = (globalThis.lmControls ?? 0) + 1;
+  return `lm-control-${globalThis.lmControls}`;
+}
 
 /** A labelled native range. With `log`, min, max and value are given as they are and the slider moves in powers. */
 function slider(parent, { label, min, max, step, value, log = false, format = short }, onInput) {
-  const id = `lm-control-${++controlCount}`;
+  const id = freshId();
   const [into, out] = log ? [Math.log10, (x) => 10 ** x] : [(x) => x, (x) => x];
   const input = node("input", { type: "range", id, min: into(min), max: into(max), step: step ?? (log ? 0.02 : 1) });
   const output = node("output", { for: id });
@@ -51,7 +55,7 @@ function slider(parent, { label, min, max, step, value, log = false, format = sh
 
 /** A labelled native choice; `options` maps values to what is shown. */
 function choice(parent, { label, options, value }, onChange) {
-  const id = `lm-control-${++controlCount}`;
+  const id = freshId();
   const input = node("select", { id });
   for (const [key, text] of Object.entries(options)) input.append(node("option", { value: key }, text));
   input.value = value;

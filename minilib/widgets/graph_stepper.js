@@ -1,2 +1,255 @@
-function render({ model, el }) { el.textContent = "…"; return () => {}; }
+// A computation graph that the reader steps through: values on the way forward, blame on the way back.
+
+// Arithmetic: an operation gives its value and the slope towards each parent. Fixed numbers (k) are not nodes.
+const OPERATIONS = {
+  "+": { value: ([a, b]) => a + b, slopes: () => [1, 1] },
+  "−": { value: ([a, b]) => a - b, slopes: () => [1, -1] },
+  "×": { value: ([a, b]) => a * b, slopes: ([a, b]) => [b, a] },
+  plus: { value: ([a], k) => a + k, slopes: () => [1] },
+  times: { value: ([a], k) => a * k, slopes: (_, k) => [k] },
+  power: { value: ([a], k) => a ** k, slopes: ([a], k) => [k * a ** (k - 1)] },
+  over: { value: ([a], k) => k / a, slopes: ([a], k) => [-k / a ** 2] },
+  relu: { value: ([a]) => Math.max(a, 0), slopes: ([a]) => [a > 0 ? 1 : 0] },
+  sigmoid: { value: ([a]) => 1 / (1 + Math.exp(-a)), slopes: ([a], _, y) => [y * (1 - y)] },
+  "−ln": { value: ([a]) => -Math.log(a), slopes: ([a]) => [-1 / a] },
+};
+
+// A graph: inputs with their start (and the range of a slider), then lines "name = operation parents k".
+const GRAPHS = {
+  coffee: {
+    title: "Coffee: takings = price × (10 − 2 × price)",
+    inputs: { price: [3, 0, 5, 0.1] },
+    lines: ["−2·price = times price -2", "cups = plus −2·price 10", "takings = × price cups"],
+  },
+  neuron: {
+    title: "A neuron that should say yes: loss = −ln σ(w₁x₁ + w₂x₂ + b)",
+    inputs: { "x₁": [1, -4, 4, 0.1], "w₁": [1], "x₂": [1, -4, 4, 0.1], "w₂": [-2], b: [0.5] },
+    lines: ["w₁x₁ = × x₁ w₁", "w₂x₂ = × x₂ w₂", "sum = + w₁x₁ w₂x₂", "z = + sum b", "ŷ = sigmoid z", "loss = −ln ŷ"],
+  },
+  micrograd: {
+    title: "micrograd's expression",
+    inputs: { a: [-4, -6, 6, 0.5], b: [2, -6, 6, 0.5] },
+    lines: [
+      "c = + a b", "ab = × a b", "b³ = power b 3", "d = + ab b³", "c+1 = plus c 1", "c′ = + c c+1", "1+c′ = plus c′ 1",
+      "−a = times a -1", "rest = + 1+c′ −a", "c″ = + c′ rest", "2d = times d 2", "b+a = + b a", "relu₁ = relu b+a",
+      "2d+relu₁ = + 2d relu₁", "d′ = + d 2d+relu₁", "3d′ = times d′ 3", "b−a = − b a", "relu₂ = relu b−a",
+      "3d′+relu₂ = + 3d′ relu₂", "d″ = + d′ 3d′+relu₂", "e = − c″ d″", "f = power e 2", "f/2 = times f 0.5",
+      "10/f = over f 10", "g = + f/2 10/f",
+    ],
+  },
+};
+
+function read(graph) {
+  const nodes = Object.keys(graph.inputs).map((name) => ({ name, parents: [], depth: 0 }));
+  const index = new Map(nodes.map((n, i) => [n.name, i]));
+  for (const line of graph.lines) {
+    const [name, recipe] = line.split(" = ");
+    const words = recipe.split(" ");
+    const binary = "+−×".includes(words[0]);
+    const parents = words.slice(1, binary ? 3 : 2).map((word) => index.get(word));
+    index.set(name, nodes.length);
+    nodes.push({ name, operation: words[0], parents, k: Number(words[2]), depth: 1 + Math.max(...parents.map((p) => nodes[p].depth)) });
+  }
+  return nodes;
+}
+
+/** Values, slopes towards the parents, and blames; `last` keeps only the last product that a node receives. */
+function compute(nodes, inputs, last) {
+  const values = [], slopes = [], terms = nodes.map(() => []), blames = nodes.map(() => 0);
+  nodes.forEach(({ name, operation, parents, k }, i) => {
+    const from = parents.map((p) => values[p]);
+    values[i] = operation ? OPERATIONS[operation].value(from, k) : inputs[name];
+    slopes[i] = operation ? OPERATIONS[operation].slopes(from, k, values[i]) : [];
+  });
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const received = terms[i].map(({ child, slope }) => blames[child] * slope);
+    blames[i] = i === nodes.length - 1 ? 1 : last ? received.at(-1) : received.reduce((sum, x) => sum + x, 0);
+    nodes[i].parents.forEach((p, j) => terms[p].push({ child: i, slope: slopes[i][j] }));
+  }
+  return { values, slopes, terms, blames };
+}
+
+const number = (x) => short(Math.abs(x) < 1e-12 ? 0 : x);
+const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));
+const WIDE = 80, HIGH = 38, STRIDE = 112, ROW = 74;
+
+/** Columns by depth; within a column near the parents, and never on top of each other. */
+function layout(nodes) {
+  const columns = [];
+  nodes.forEach((n, i) => (columns[n.depth] ??= []).push(i));
+  const y = [];
+  for (const column of columns) {
+    const wish = (i) => nodes[i].parents.length ? nodes[i].parents.reduce((s, p) => s + y[p], 0) / nodes[i].parents.length : i * ROW;
+    column.sort((i, j) => wish(i) - wish(j));
+    let floor = -Infinity;
+    for (const i of column) floor = y[i] = Math.max(wish(i), floor + ROW);
+    const shift = column.reduce((s, i) => s + wish(i) - y[i], 0) / column.length;
+    for (const i of column) y[i] += shift;
+  }
+  const bow = Math.max(...nodes.flatMap((n) => n.parents.map((p) => n.depth - nodes[p].depth))) > 1 ? 34 : 0;
+  const top = Math.min(...y) - bow - 6;
+  const places = nodes.map((n, i) => ({ x: 4 + n.depth * STRIDE, y: y[i] - top }));
+  return { places, width: columns.length * STRIDE - STRIDE + WIDE + 8, height: Math.max(...y) - top + HIGH + 26 };
+}
+
+/** From the right side of the parent to the left side of the child; a long arrow makes a bow over what lies between. */
+function route(from, to, twin) {
+  const [x1, y1, x2, y2] = [from.x + WIDE, from.y + HIGH / 2, to.x - 3, to.y + HIGH / 2];
+  const span = Math.round((to.x - from.x) / STRIDE), lift = (span > 1 ? 46 + 10 * span : 0) - (twin ? 40 : 0);
+  const reach = Math.max(24, (x2 - x1) / 3);
+  const at = { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 0.75 * lift - 5 };
+  return { path: `M${x1},${y1} C${x1 + reach},${y1 - lift} ${x2 - reach},${y2 - lift} ${x2},${y2}`, at };
+}
+
+const paint = (property, colour) => `${property}: var(--lm-${colour})`;
+
+function picture(nodes, { places, width, height }, computed, { shown, blamed, current }) {
+  const drawing = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", style: `min-width: ${Math.round(width * 0.86)}px; max-width: ${Math.round(width * 1.35)}px; font-size: 12px` });
+  drawing.setAttribute("aria-label", "The graph as a picture; the list below says the same in words.");
+  const boxes = vector("g"), labels = vector("g");
+  nodes.forEach((n, i) => n.parents.forEach((p, j) => {
+    const backward = blamed(i) && current === p, forward = !blamed(nodes.length - 1) && current === i;
+    const { path, at } = route(places[p], places[i], j === 1 && n.parents[0] === p);
+    const colour = backward ? "orange" : forward ? "blue" : "line";
+    boxes.append(vector("path", { d: path, fill: "none", "stroke-width": colour === "line" ? 1.4 : 2.6, style: paint("stroke", colour) }));
+    if (backward || forward || (nodes.length < 8 && shown(i))) {
+      const text = vector("text", { x: at.x, y: at.y, "text-anchor": "middle", "stroke-width": 4, "paint-order": "stroke", style: `${paint("fill", "ink")}; ${paint("stroke", "paper")}` });
+      text.textContent = `× ${number(computed.slopes[i][j])}`;
+      labels.append(text);
+    }
+  }));
+  nodes.forEach(({ name }, i) => {
+    const { x, y } = places[i], here = i === current;
+    const box = vector("rect", { x, y, width: WIDE, height: HIGH, rx: 7, "stroke-width": here ? 2.6 : 1.2 });
+    box.setAttribute("style", `${paint("fill", "paper")}; ${paint("stroke", here ? (blamed(nodes.length - 1) ? "orange" : "blue") : "grey")}`);
+    boxes.append(box);
+    const line = (text, dy, style) => {
+      const made = vector("text", { x: x + WIDE / 2, y: y + dy, "text-anchor": "middle", style });
+      made.textContent = text;
+      boxes.append(made);
+    };
+    line(name, 15, paint("fill", "grey"));
+    if (shown(i)) line(number(computed.values[i]), 31, `${paint("fill", "ink")}; font-weight: 600`);
+    if (blamed(i)) {
+      boxes.append(vector("rect", { x: x + 8, y: y + HIGH + 18, width: WIDE - 16, height: 2.5, style: paint("fill", "orange") }));
+      line(`blame ${number(computed.blames[i])}`, HIGH + 14, paint("fill", "ink"));
+    }
+  });
+  drawing.append(boxes, labels);
+  return drawing;
+}
+
+function render({ model, el }) {
+  const { graph: first = "coffee", compact = false } = model.get("config") ?? {};
+  const { root, stage, controls, readout } = frame(el, "Step through a computation graph");
+  let name, nodes, plan, inputs, computed, step = 0, last = false, guess = null, told = "";
+  stage.tabIndex = 0;
+  stage.setAttribute("role", "group");
+  const steps = () => nodes.filter((n) => n.operation).length + nodes.length;
+  const forwards = () => nodes.filter((n) => n.operation).length;
+  const inputCount = () => nodes.length - forwards();
+  const shown = (i) => i < inputCount() + step;
+  const blamed = (i) => step > forwards() && i >= nodes.length - (step - forwards());
+  const currentNode = () => (step === 0 ? -1 : step <= forwards() ? inputCount() + step - 1 : nodes.length - (step - forwards()));
+
+  function sentence() {
+    const i = currentNode();
+    if (i < 0) return "Only the inputs are known. Press Next.";
+    const { name: label, parents } = nodes[i];
+    if (step <= forwards()) {
+      return `Forward ${step} of ${forwards()}: ${label} is ${number(computed.values[i])}, made from ${parents.map((p) => `${nodes[p].name} (${number(computed.values[p])})`).join(" and ")}.`;
+    }
+    const count = `Back ${step - forwards()} of ${nodes.length}: `;
+    const terms = computed.terms[i];
+    if (!terms.length) return `${count}${label} is the result; its blame for itself is 1.`;
+    const products = terms.map(({ child, slope }) => computed.blames[child] * slope);
+    const factors = terms.map(({ child, slope }) => `${nodes[child].name} ${factor(computed.blames[child])} × ${factor(slope)}`);
+    if (last && terms.length > 1) return `${count}${label} keeps only the last of ${terms.length} products, ${factors.at(-1)} = ${number(products.at(-1))}.`;
+    const sum = products.length > 1 ? ` = ${products.map((x, j) => (j ? (x < 0 ? `− ${number(-x)}` : `+ ${number(x)}`) : number(x))).join(" ")}` : "";
+    return `${count}blame of ${label} = ${factors.join(" + ")}${sum} = ${number(computed.blames[i])}.`;
+  }
+
+  function draw() {
+    computed = compute(nodes, inputs, last);
+    const current = currentNode(), at = stage.scrollLeft;
+    show(stage, picture(nodes, plan, computed, { shown, blamed, current }));
+    stage.scrollLeft = at;
+    if (current >= 0) {
+      const scale = stage.firstChild.clientWidth / plan.width || 1;
+      const x = plan.places[current].x * scale, room = stage.clientWidth - WIDE * scale - 40;
+      if (x < stage.scrollLeft + 20 || x > stage.scrollLeft + room) stage.scrollLeft = x - room / 2;
+    }
+    readout.textContent = told + sentence();
+    if (!compact) {
+      previous.disabled = step === 0;
+      next.disabled = end.disabled = step === steps();
+      show(list, ...nodes.map((n, i) => node("li", {}, n.name + (shown(i) ? ` = ${number(computed.values[i])}` : "")
+        + n.parents.map((p, j) => `${j ? "," : "; from"} ${nodes[p].name}${shown(i) ? ` (slope ${number(computed.slopes[i][j])})` : ""}`).join("")
+        + (blamed(i) ? `; blame ${number(computed.blames[i])}` : ""))));
+    }
+    const pick = (from, known) => Object.fromEntries(nodes.flatMap((n, i) => (known(i) ? [[n.name, from[i]]] : [])));
+    model.set("result", { graph: name, step, steps: steps(), last, inputs: { ...inputs }, values: pick(computed.values, shown), blames: pick(computed.blames, blamed) });
+    model.save_changes();
+  }
+
+  function go(to) {
+    const forward = to === step + 1;
+    step = Math.max(0, Math.min(steps(), to));
+    told = "";
+    const text = guess?.value.trim().replace("−", "-");
+    if (forward && text && step > forwards()) {
+      const right = computed.blames[currentNode()];
+      told = Math.abs(Number(text) - right) <= 0.01 * Math.max(1, Math.abs(right)) ? `You guessed ${text}: right. ` : `You guessed ${text}: not quite. `;
+      guess.value = "";
+    }
+    draw();
+  }
+
+  function choose(which) {
+    name = which;
+    nodes = read(GRAPHS[name]);
+    plan = layout(nodes);
+    inputs = Object.fromEntries(Object.entries(GRAPHS[name].inputs).map(([key, [start]]) => [key, start]));
+    stage.setAttribute("aria-label", GRAPHS[name].title);
+    step = 0;
+    told = "";
+    stage.scrollLeft = 0;
+    knobs.replaceChildren();
+    for (const [key, [value, min, max, by]] of Object.entries(GRAPHS[name].inputs)) {
+      if (by) slider(knobs, { label: key, min, max, step: by, value }, (x) => { inputs[key] = x; told = ""; draw(); });
+    }
+    draw();
+  }
+
+  const knobs = node("div", { class: "lm-controls", style: "margin-top: 0" });
+  let previous, next, end, list;
+  if (!compact) {
+    const titles = Object.fromEntries(Object.entries({ coffee: "coffee", neuron: "a neuron", micrograd: "micrograd's expression" }));
+    choice(controls, { label: "Graph", options: titles, value: first }, choose);
+    previous = button(controls, "Previous", () => go(step - 1));
+    next = button(controls, "Next", () => go(step + 1));
+    end = button(controls, "To the end", () => go(steps()));
+    button(controls, "Start again", () => go(0));
+    guess = node("input", { type: "text", inputmode: "decimal", id: freshId(), size: 6, style: "font: inherit; color: inherit; background: transparent; border: 1px solid var(--lm-grey); border-radius: 4px; padding: 0.15rem 0.4rem; min-height: 24px" });
+    controls.append(node("div", { class: "lm-control" }, node("label", { for: guess.id }, "Guess the next blame"), guess));
+    guess.addEventListener("keydown", (event) => { if (event.key === "Enter") go(step + 1); });
+    tick(controls, { label: "keep the last path only" }, (on) => { last = on; told = ""; draw(); });
+    list = node("ol", { style: "margin: 0.4rem 0 0; padding-left: 2.2rem" });
+    root.append(node("details", { style: "margin-top: 0.5rem" }, node("summary", {}, "The graph as a list"), list));
+    for (const part of [stage, previous, next]) {
+      part.addEventListener("keydown", (event) => {
+        const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (move) { event.preventDefault(); go(step + move); }
+      });
+    }
+  }
+  controls.append(knobs);
+  choose(compact ? "coffee" : first);
+  if (!compact) return () => {};
+  let frames = 0;
+  const film = player(root, () => { if (++frames % 80 === 0) go(step === steps() ? 0 : step + 1); });
+  if (calm()) go(steps()); else film.play();
+  return () => film.stop();
+}
+
 export default { render };

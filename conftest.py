@@ -1,4 +1,4 @@
-"""Run the notebooks as tests: every stored output is compared with what a fresh kernel gives."""
+"""For every test: notebooks are run by nbval, each stored output compared with what a fresh kernel gives."""
 
 import pytest
 from nbval.kernel import RunningKernel
@@ -15,5 +15,7 @@ RunningKernel.execute_cell_input = _execute_as_a_reader_would
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A kernel's sockets and log file are closed late, by the garbage collector; that is no fault of a notebook."""
     for item in items:
+        if item.path.suffix != ".ipynb":
+            continue
         item.add_marker(pytest.mark.filterwarnings("default::ResourceWarning"))
         item.add_marker(pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"))
