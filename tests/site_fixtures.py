@@ -1,6 +1,7 @@
 """The built site in a real browser, for tests: build it once, serve it, open it.
 
-`from tests.site_fixtures import browser, site` brings the fixtures; `open_figure` is for interactive figures.
+`tests/conftest.py` brings the fixtures `built`, `site` and `browser` to every test; `open_figure` is for interactive
+figures.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +51,7 @@ def chapters() -> list[str]:
 @contextlib.contextmanager
 def build_lock() -> Iterator[None]:
     """One build at a time, should tests run in several processes."""
-    lock = Path(tempfile.gettempdir()) / f"site-build-{abs(hash(str(ROOT)))}.lock"
+    lock = Path(tempfile.gettempdir()) / f"site-build-{zlib.crc32(str(ROOT).encode())}.lock"
     until = time.monotonic() + 240
     while time.monotonic() < until:
         try:

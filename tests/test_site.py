@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.site_fixtures import MODES, ROOT, Visit, browser, built, chapters, new_context, pages, site  # noqa: F401
+from tests.site_fixtures import MODES, ROOT, Visit, chapters, new_context, pages
 from tools import site as site_tools
 
 MAX_BYTES, MAX_REQUESTS = 350_000, 30
@@ -31,7 +31,7 @@ TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElemen
 
 
 @pytest.fixture(scope="module", params=list(MODES))
-def visit(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Visit]:  # noqa: F811
+def visit(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Visit]:
     """One tab a mode, used for all pages in turn."""
     context = new_context(browser, request.param)
     yield Visit(context.new_page(), site)
@@ -64,7 +64,7 @@ def test_page_is_sound(visit: Visit, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", pages())
-def test_page_is_light(browser: Browser, site: str, name: str) -> None:  # noqa: F811
+def test_page_is_light(browser: Browser, site: str, name: str) -> None:
     context = new_context(browser)
     visit = Visit(context.new_page(), site)
     page = visit.open(f"{name}.html")
@@ -76,7 +76,7 @@ def test_page_is_light(browser: Browser, site: str, name: str) -> None:  # noqa:
 
 
 @pytest.mark.parametrize("name", [page for page in pages() if page != "search"])
-def test_page_reads_without_javascript(browser: Browser, site: str, name: str) -> None:  # noqa: F811
+def test_page_reads_without_javascript(browser: Browser, site: str, name: str) -> None:
     context = new_context(browser, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/{name}.html")
@@ -91,7 +91,7 @@ def test_page_reads_without_javascript(browser: Browser, site: str, name: str) -
 
 
 @pytest.mark.parametrize("name", [*chapters(), "book/index"])
-def test_page_lives_in_a_folder(browser: Browser, built: Path, name: str) -> None:  # noqa: F811
+def test_page_lives_in_a_folder(browser: Browser, built: Path, name: str) -> None:
     context = new_context(browser)
     visit = Visit(context.new_page(), built.as_uri())
     page = visit.open(f"{name}.html")
@@ -110,7 +110,7 @@ def phrase(name: str) -> str:
 
 @pytest.mark.parametrize("where", ["served", "folder"])
 @pytest.mark.parametrize("name", chapters())
-def test_search_finds_each_chapter(browser: Browser, site: str, built: Path, name: str, where: str) -> None:  # noqa: F811
+def test_search_finds_each_chapter(browser: Browser, site: str, built: Path, name: str, where: str) -> None:
     context = new_context(browser)
     visit = Visit(context.new_page(), site if where == "served" else built.as_uri())
     page = visit.open(f"search.html?q={quote(phrase(name))}")
@@ -119,7 +119,7 @@ def test_search_finds_each_chapter(browser: Browser, site: str, built: Path, nam
     context.close()
 
 
-def test_a_wrong_address_at_any_depth_leads_home(browser: Browser, site: str) -> None:  # noqa: F811
+def test_a_wrong_address_at_any_depth_leads_home(browser: Browser, site: str) -> None:
     context = new_context(browser)
     page = context.new_page()
     answer = page.goto(f"{site}/a/b/c/nothing.html")
@@ -146,7 +146,7 @@ class Links(HTMLParser):
                 self.targets.add(value)
 
 
-def test_links_and_anchors_resolve(built: Path) -> None:  # noqa: F811
+def test_links_and_anchors_resolve(built: Path) -> None:
     found: dict[Path, Links] = {}
     for path in built.rglob("*.html"):
         if "_static" not in path.parts:
@@ -166,11 +166,21 @@ def test_links_and_anchors_resolve(built: Path) -> None:  # noqa: F811
     assert not troubles, "\n".join(troubles)
 
 
-def test_the_site_has_a_map_an_icon_and_a_description(built: Path) -> None:  # noqa: F811
+def test_the_site_has_a_map_an_icon_and_a_description(built: Path) -> None:
     first = (built / "book" / "index.html").read_text("utf8")
     assert '<html lang="en"' in first and 'rel="icon"' in first and 'property="og:description"' in first
     assert "skip-link" in first
     assert f"{chapters()[0]}.html" in (built / "sitemap.xml").read_text("utf8")
+
+
+def test_a_taken_port_is_named(built: Path) -> None:
+    with site_tools.make_server(0) as server, pytest.raises(site_tools.SiteError, match="choose another with --port"):
+        site_tools.make_server(server.server_port)
+
+
+def test_only_the_modern_typefaces_are_kept() -> None:
+    rule = 'src:url(a.woff2) format("woff2"),url(a.woff) format("woff"),url(a.ttf) format("truetype")}'
+    assert site_tools.only_woff2(rule) == 'src:url(a.woff2) format("woff2")}'
 
 
 def test_nothing_of_third_parties_is_tracked() -> None:

@@ -204,7 +204,7 @@ def test_parents_of_mixed_dtype_each_get_a_gradient_of_their_own():
 
 def test_mutating_one_gradient_never_changes_another():
     a, b, c = (parameter(2) for _ in range(3))
-    result = a + b + c.reshape(2) + a.detach()
+    result = (a + b) * 2 + c.reshape(2) + a.detach()
     weights = np.ones(2)
     result.backward(weights)
     for x, rest in ((a, (b, c)), (b, (a, c)), (c, (a, b))):

@@ -129,6 +129,13 @@ def test_the_best_weights_are_put_back_also_when_the_epochs_run_out():
     np.testing.assert_array_equal(weights(model), seen[1])
 
 
+def test_the_best_weights_may_be_those_of_the_first_epoch():
+    model, seen = classifier(), []
+    history = quick(model, epochs=9, evaluate=scripted([1, 2, 3], seen), patience=1)
+    assert history["valid_loss"] == [1, 2]
+    np.testing.assert_array_equal(weights(model), seen[0])
+
+
 def test_without_patience_the_last_weights_stay():
     model, seen = classifier(), []
     quick(model, epochs=3, evaluate=scripted([3, 1, 2], seen))
@@ -148,7 +155,9 @@ def test_another_measure_can_be_watched():
     assert history["valid_error"] == [3, 1, 2, 5]
 
 
-def test_patience_needs_something_to_watch():
+def test_patience_needs_something_to_watch_and_an_epoch_at_least():
+    with pytest.raises(ValueError, match="patience counts epochs without progress: needed 1 or more, got 0"):
+        quick(classifier(), patience=0, evaluate=lambda m: {"loss": 1.0})
     with pytest.raises(ValueError, match="patience needs evaluate: early stopping must watch data that the training"):
         quick(classifier(), patience=1)
     with pytest.raises(ValueError, match="patience watches 'valid_loss', but evaluate gave loss, valid_accuracy"):
@@ -229,7 +238,7 @@ def session(epochs, make, checkpoint=None, patience=None):
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 @pytest.mark.parametrize("patience", [None, 3])
 def test_two_and_three_epochs_are_five_bit_for_bit(make, patience, tmp_path):
-    path = tmp_path / "new folder" / "run.npz"
+    path = tmp_path / "new" / "folder" / "run.npz"
     whole, whole_history = session(5, make, patience=patience)
     session(2, make, path, patience)
     parts, parts_history = session(5, make, path, patience)
@@ -247,7 +256,7 @@ def test_a_finished_run_that_is_called_again_changes_nothing(tmp_path):
 
 def test_the_best_weights_survive_an_interruption(tmp_path):
     path, seen = tmp_path / "run.npz", []
-    values = [3, 1, 2, 2, 2]
+    values = [3, 0.5, 2, 0.7, 2]
     quick(classifier(), epochs=3, evaluate=scripted(values, seen), patience=3, checkpoint=path)
     model = classifier()
     history = quick(model, epochs=9, evaluate=scripted(values, seen), patience=3, checkpoint=path)

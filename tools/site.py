@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 VENDOR = BUILD / "vendor"
+STAMP = BUILD / "complete"
 MODULES = ROOT / "node_modules"
 # Our name of the file: package, style sheet with the @font-face rule of the Latin subset.
 FONTS = {
@@ -98,7 +99,8 @@ def only_woff2(style: str) -> str:
 
 def build() -> Path:
     """Build the book cold, warnings as errors; returns the address of the first page."""
-    started = time.perf_counter()
+    started = time.time()
+    STAMP.unlink(missing_ok=True)
     for stale in (HTML, BUILD / ".doctrees", BUILD / "jupyter_execute", VENDOR):
         shutil.rmtree(stale, ignore_errors=True)
     install_modules()
@@ -111,7 +113,9 @@ def build() -> Path:
     first = HTML / "index.html"
     if done.returncode or not first.is_file():
         raise SiteError("The book was not built: mend what is named above, then try again.")
-    print(f"site: built in {time.perf_counter() - started:.0f} s; open {first.as_uri()}", flush=True)
+    STAMP.touch()
+    os.utime(STAMP, (started, started))  # what changes while we build makes the book old
+    print(f"site: built in {time.time() - started:.0f} s; open {first.as_uri()}", flush=True)
     return first
 
 
@@ -124,9 +128,8 @@ def sources() -> list[Path]:
 
 
 def is_current() -> bool:
-    """Whether the built book is newer than all its sources."""
-    first = HTML / "404.html"
-    return first.is_file() and max(path.stat().st_mtime for path in sources()) <= first.stat().st_mtime
+    """Whether the book was built without a warning, and after the last change of its sources."""
+    return STAMP.is_file() and max(path.stat().st_mtime for path in sources()) <= STAMP.stat().st_mtime
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -150,11 +153,17 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def make_server(port: int, folder: Path = HTML) -> http.server.ThreadingHTTPServer:
+class Server(http.server.ThreadingHTTPServer):
+    """A server that does not share its port: on Windows reusing an address would let two have it."""
+
+    allow_reuse_address = sys.platform != "win32"
+
+
+def make_server(port: int, folder: Path = HTML) -> Server:
     """A server of the built book on this machine only; port 0 takes any free one."""
     handler = functools.partial(Handler, directory=str(folder))
     try:
-        return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return Server(("127.0.0.1", port), handler)
     except OSError as trouble:
         raise SiteError(f"Port {port} cannot be used ({trouble.strerror}): choose another with --port.") from None
 

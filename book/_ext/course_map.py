@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-STEP, TOP, LEFT = 30, 46, 13
+STEP, TOP, LEFT, GAP = 30, 62, 13, 16
 ROMAN = ("I", "II", "III", "IV")
 
 
@@ -48,7 +48,8 @@ def line(part: int, x: int, y: int, links: dict[int, str]) -> str:
         for row, (number, _, _) in enumerate(chapters)
     )
     return (
-        f'<text class="map-part" x="{x + 6}" y="{y + 16}">{ROMAN[part]} · {escape(title)}</text>'
+        f'<text class="map-number" x="{x + 6}" y="{y + 14}">Part {ROMAN[part]}</text>'
+        f'<text class="map-part" x="{x + 6}" y="{y + 34}">{escape(title)}</text>'
         f'<path d="M{x + LEFT} {y + TOP} V{bottom}"/>{marks}'
     )
 
@@ -60,7 +61,7 @@ def drawing(name: str, columns: int, width: int, links: dict[int, str]) -> str:
     for first in range(0, len(longest), columns):
         row = range(first, min(first + columns, len(longest)))
         body += [line(part, (part - first) * width, y, links) for part in row]
-        y += TOP + STEP * max(longest[part] for part in row)
+        y += TOP + STEP * max(longest[part] for part in row) + GAP
     return (
         f'<svg class="course-map {name}" viewBox="0 0 {columns * width} {y}" role="group" '
         f'aria-label="Map of the {len(CHAPTERS)} chapters in four parts">{"".join(body)}</svg>'
@@ -76,7 +77,7 @@ def draw(app: Sphinx, doctree: nodes.document, page: str) -> None:
             for number in CHAPTERS
             if exists(root, number) and docname(number) in app.env.found_docs
         }
-        html = drawing("map-wide", 4, 208, links) + drawing("map-narrow", 2, 186, links)
+        html = drawing("map-wide", 4, 210, links) + drawing("map-narrow", 2, 202, links)
         node.replace_self(nodes.raw("", f'<nav class="map" aria-label="Chapters">{html}</nav>', format="html"))
 
 

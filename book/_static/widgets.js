@@ -57,6 +57,7 @@
   for (const box of document.querySelectorAll(".lm-widget[data-figure]")) {
     start(box).catch((trouble) => {
       box.textContent = "This figure could not be started in this browser.";
+      box.dataset.ready = "failed";
       console.error(trouble);
     });
   }

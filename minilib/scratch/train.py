@@ -58,6 +58,8 @@ def fit(
     """
     if patience is not None and evaluate is None:
         raise ValueError("patience needs evaluate: early stopping must watch data that the training does not see")
+    if patience is not None and patience < 1:
+        raise ValueError(f"patience counts epochs without progress: needed 1 or more, got {patience}")
     history: History = {}
     best: dict[str, Any] = {"value": np.inf, "epoch": -1, "state": {}}
     rngs = _generators(model, batches)
@@ -68,7 +70,7 @@ def fit(
     good = [p.data.copy() for p in model.parameters()]
     with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown) as bar:
         for epoch in range(first, epochs):
-            if patience is not None and epoch > 0 and epoch - 1 - best["epoch"] >= patience:
+            if patience is not None and epoch - 1 - best["epoch"] >= patience:
                 break
             with np.errstate(all="ignore"):  # what overflows shows in the loss, which is watched
                 measured = _epoch(model.train(), batches, loss_fn, optimizer, schedule, max_norm, history, good)

@@ -86,25 +86,34 @@ function layout(nodes) {
     const shift = column.reduce((s, i) => s + wish(i) - y[i], 0) / column.length;
     for (const i of column) y[i] += shift;
   }
-  const bow = Math.max(...nodes.flatMap((n) => n.parents.map((p) => n.depth - nodes[p].depth))) > 1 ? 34 : 0;
-  const top = Math.min(...y) - bow - 6;
-  const places = nodes.map((n, i) => ({ x: 4 + n.depth * STRIDE, y: y[i] - top }));
-  return { places, width: columns.length * STRIDE - STRIDE + WIDE + 8, height: Math.max(...y) - top + HIGH + 26 };
+  const raw = nodes.map((n, i) => ({ x: 4 + n.depth * STRIDE, y: y[i] }));
+  const bends = nodes.flatMap((n, i) => n.parents.map((p) => route(raw[p], raw[i], false).at.y));
+  const top = Math.min(...y.map((v) => v - 6), ...bends.map((v) => v - 16));
+  const bottom = Math.max(...y.map((v) => v + HIGH + 26), ...bends.map((v) => v + 10));
+  const places = raw.map(({ x, y }) => ({ x, y: y - top }));
+  return { places, width: columns.length * STRIDE - STRIDE + WIDE + 8, height: bottom - top };
 }
 
-/** From the right side of the parent to the left side of the child; a long arrow makes a bow over what lies between. */
+/** From the right side of the parent to the left of the child; a long arrow makes a bow over (or under) what lies between. */
 function route(from, to, twin) {
-  const [x1, y1, x2, y2] = [from.x + WIDE, from.y + HIGH / 2, to.x - 3, to.y + HIGH / 2];
-  const span = Math.round((to.x - from.x) / STRIDE), lift = (span > 1 ? 46 + 10 * span : 0) - (twin ? 40 : 0);
-  const reach = Math.max(24, (x2 - x1) / 3);
+  const span = Math.round((to.x - from.x) / STRIDE);
+  if (span < 2) {
+    const [x1, y1, x2, y2] = [from.x + WIDE, from.y + HIGH / 2, to.x - 2, to.y + HIGH / 2];
+    const reach = (x2 - x1) / 2, lift = twin ? -34 : 0;
+    return { path: `M${x1},${y1} C${x1 + reach},${y1 - lift} ${x2 - reach},${y2 - lift} ${x2},${y2}`, at: { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 8 } };
+  }
+  const under = from.y > to.y + 10, side = under ? HIGH : 0;
+  const lift = (under ? -1 : 1) * (30 + 10 * span);
+  const [x1, y1, x2, y2] = [from.x + WIDE * 0.7, from.y + side, to.x + WIDE * 0.25, to.y + side];
+  const reach = (x2 - x1) / 4;
   const at = { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 0.75 * lift - 5 };
   return { path: `M${x1},${y1} C${x1 + reach},${y1 - lift} ${x2 - reach},${y2 - lift} ${x2},${y2}`, at };
 }
 
 const paint = (property, colour) => `${property}: var(--lm-${colour})`;
 
-function picture(nodes, { places, width, height }, computed, { shown, blamed, current }) {
-  const drawing = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", style: `min-width: ${Math.round(width * 0.86)}px; max-width: ${Math.round(width * 1.35)}px; font-size: 12px` });
+function picture(nodes, { places, width, height }, computed, { shown, blamed, current, shrink }) {
+  const drawing = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", style: `min-width: ${Math.round(width * shrink)}px; max-width: ${Math.round(width * 1.35)}px; font-size: 12px` });
   drawing.setAttribute("aria-label", "The graph as a picture; the list below says the same in words.");
   const boxes = vector("g"), labels = vector("g");
   nodes.forEach((n, i) => n.parents.forEach((p, j) => {
@@ -163,7 +172,7 @@ function render({ model, el }) {
     const terms = computed.terms[i];
     if (!terms.length) return `${count}${label} is the result; its blame for itself is 1.`;
     const products = terms.map(({ child, slope }) => computed.blames[child] * slope);
-    const factors = terms.map(({ child, slope }) => `${nodes[child].name} ${factor(computed.blames[child])} × ${factor(slope)}`);
+    const factors = terms.map(({ child, slope }) => `${number(computed.blames[child])} × ${factor(slope)} (${nodes[child].name})`);
     if (last && terms.length > 1) return `${count}${label} keeps only the last of ${terms.length} products, ${factors.at(-1)} = ${number(products.at(-1))}.`;
     const sum = products.length > 1 ? ` = ${products.map((x, j) => (j ? (x < 0 ? `− ${number(-x)}` : `+ ${number(x)}`) : number(x))).join(" ")}` : "";
     return `${count}blame of ${label} = ${factors.join(" + ")}${sum} = ${number(computed.blames[i])}.`;
@@ -172,7 +181,7 @@ function render({ model, el }) {
   function draw() {
     computed = compute(nodes, inputs, last);
     const current = currentNode(), at = stage.scrollLeft;
-    show(stage, picture(nodes, plan, computed, { shown, blamed, current }));
+    show(stage, picture(nodes, plan, computed, { shown, blamed, current, shrink: compact ? 0.5 : 0.8 }));
     stage.scrollLeft = at;
     if (current >= 0) {
       const scale = stage.firstChild.clientWidth / plan.width || 1;
@@ -224,7 +233,7 @@ function render({ model, el }) {
   const knobs = node("div", { class: "lm-controls", style: "margin-top: 0" });
   let previous, next, end, list;
   if (!compact) {
-    const titles = Object.fromEntries(Object.entries({ coffee: "coffee", neuron: "a neuron", micrograd: "micrograd's expression" }));
+    const titles = { coffee: "coffee", neuron: "a neuron", micrograd: "micrograd's expression" };
     choice(controls, { label: "Graph", options: titles, value: first }, choose);
     previous = button(controls, "Previous", () => go(step - 1));
     next = button(controls, "Next", () => go(step + 1));
