@@ -74,7 +74,8 @@ def find_browser() -> str:
             quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
             subprocess.run(["apt-get", "update"], check=False, **quiet)  # type: ignore[call-overload]
             subprocess.run(["apt-get", "install", "-y", "chromium"], check=False, **quiet)  # type: ignore[call-overload]
-        own = subprocess.run([PYTHON, "-c", ask], capture_output=True, text=True, check=False).stdout.strip()
+        python = PYTHON if PYTHON.exists() else sys.executable
+        own = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False).stdout.strip()
         candidates = [os.environ.get("CHROMIUM", ""), own, *(shutil.which(name) or "" for name in BROWSERS)]
         found = next((path for path in candidates if path and Path(path).exists()), "")
         if found:

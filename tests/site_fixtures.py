@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, sync_playwright
 
+import make
 from tools import site as site_tools
 
 ROOT = site_tools.ROOT
@@ -31,7 +31,6 @@ MODES = {
     "phone-light": ((390, 844), "light"),
     "phone-dark": ((390, 844), "dark"),
 }
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = ("gpu", "background-networking", "component-update", "sync")
 SWITCHES = ["--no-first-run", *(f"--disable-{what}" for what in QUIET)]
 
@@ -88,28 +87,13 @@ def site(built: Path) -> Iterator[str]:
     thread.join()
 
 
-def find_browser(own: str) -> str:
-    """A Chromium: the variable CHROMIUM, the machine's, or Playwright's own; fails with what to do."""
-    named = os.environ.get("CHROMIUM")
-    candidates = [named] if named else [shutil.which(name) for name in PROGRAMS] + [own]
-    for candidate in candidates:
-        if candidate and Path(candidate).is_file():
-            return candidate
-    pytest.fail(
-        "No Chromium to test the site with: run `playwright install chromium`, install your system's, "
-        "or name one in the variable CHROMIUM.",
-        pytrace=False,
-    )
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for all tests."""
     with sync_playwright() as playwright:
         root = hasattr(os, "geteuid") and os.geteuid() == 0
-        program = find_browser(playwright.chromium.executable_path)
         started = playwright.chromium.launch(
-            executable_path=program, args=[*SWITCHES, *(["--no-sandbox"] if root else [])]
+            executable_path=make.find_browser(), args=[*SWITCHES, *(["--no-sandbox"] if root else [])]
         )
         yield started
         started.close()

@@ -104,6 +104,13 @@ def test_dropout_acts_only_in_training():
     assert (layer(x).data != layer(x).data).any()
     assert layer.eval()(x) is x
     assert repr(layer) == "Dropout(p=0.25)"
+    assert repr(nn.Dropout()) == "Dropout(p=0.5)"
+
+
+def test_dropout_draws_from_the_rng_that_it_is_given():
+    x = Tensor(np.ones(100, np.float32))
+    one, two = (nn.Dropout(0.5, rng=np.random.default_rng(3))(x).data for _ in range(2))
+    np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("p", [-0.5, 1, 2])
