@@ -14,7 +14,7 @@ Array = np.ndarray
 
 
 def _sigmoid(z: Array) -> Array:
-    return 0.5 * (1 + np.tanh(0.5 * z))
+    return 1 / (1 + np.exp(-z))
 
 
 # 5. Mend the loop ----------------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 def gelu(a: Array, approximate: str = "none") -> Rule:
     if approximate == "tanh":
         root = math.sqrt(2 / math.pi)
-        bend = np.tanh(root * (a + 0.044715 * a**3))
+        bend = np.tanh(root * (a + 0.044715 * a * a * a))  # a**3 is far slower
         slope = 0.5 * (1 + bend) + 0.5 * a * (1 - bend * bend) * root * (1 + 3 * 0.044715 * a * a)
         return 0.5 * a * (1 + bend), (lambda g: g * slope,)
     below = 0.5 * (1 + np.asarray(_erf(a / math.sqrt(2)), a.dtype))  # the normal distribution function
