@@ -112,7 +112,7 @@ def test() -> None:
     say("running the notebooks and comparing every output")
     run(*pytest, "--nbval", "--nbval-cell-timeout=120", "notebooks", "book", hint=failed, **quiet)
     say("testing the library, the exercises, and the site in a browser")
-    run(*pytest, "--cov", "--cov-fail-under=95", "tests", hint=failed, **quiet)
+    run(*pytest, "--cov=minilib", "--cov-fail-under=95", "tests", hint=failed, **quiet)
 
 
 def check() -> None:

@@ -10,7 +10,10 @@ import numpy as np
 
 
 def accuracy(predictions: Any, targets: Any) -> float:
-    """Share of right answers. predictions: labels (N,), or scores (N, V) whose largest counts; targets: ints (N,)."""
+    """Share of right answers. predictions: labels (N,), or scores (N, V) whose largest counts; targets: ints (N,).
+
+    Derived in: notebooks/04_multilayer_perceptrons.ipynb
+    """
     predictions, targets = np.asarray(predictions), np.asarray(targets)
     if predictions.ndim == targets.ndim + 1:
         predictions = predictions.argmax(-1)

@@ -23,6 +23,7 @@ def gradcheck(
 
     inputs: tensors in float64 (float32 is too coarse: ValueError); those with requires_grad are checked.
     Returns True, or raises GradientError with the function, the argument, the index and both values.
+    Derived in: notebooks/03_backpropagation.ipynb
     """
     checked = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
     for i in checked:

@@ -110,7 +110,10 @@ class Module:
 
 
 class Sequential(Module):
-    """Modules applied one after the other."""
+    """Modules applied one after the other.
+
+    Derived in: notebooks/04_multilayer_perceptrons.ipynb
+    """
 
     def __init__(self, *modules: Module):
         for i, module in enumerate(modules):
@@ -129,7 +132,10 @@ class Sequential(Module):
 
 
 class Linear(Module):
-    """x @ weight.T + bias: weight (out_features, in_features), bias (out_features,), started as torch starts them."""
+    """x @ weight.T + bias: weight (out_features, in_features), bias (out_features,), started as torch starts them.
+
+    Derived in: notebooks/04_multilayer_perceptrons.ipynb
+    """
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *, rng: np.random.Generator | None = None

@@ -55,6 +55,7 @@ def fit(
     checkpoint: a file written after each epoch, in one piece; if it exists, training goes on from there, to the same
     numbers as if it had never stopped.   progress: a bar on stderr; by default unless MINILIB_PROGRESS=0.
     Raises Diverged at the first loss that is nan or infinite; the model then holds the last weights whose loss was not.
+    Derived in: notebooks/04_multilayer_perceptrons.ipynb
     """
     if patience is not None and evaluate is None:
         raise ValueError("patience needs evaluate: early stopping must watch data that the training does not see")

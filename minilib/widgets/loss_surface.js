@@ -1,2 +1,214 @@
-function render({ model, el }) { frame(el, "Loss surface"); return () => {}; }
+// The loss over the weights of two real columns, body mass index and s5 of the diabetes table, centred. It is a bowl:
+// loss(w) = floor + ½ (w − goal)ᵀ H (w − goal). Everything below is computed from H and the goal.
+const FLOOR = 3205.190077;
+const BOWLS = {
+  raw: { H: [[38.9512698, 2.0547874], [2.0547874, 0.5445491]], goal: [7.2760015, 56.0563929], half: [15, 75] },
+  scaled: { H: [[2, 0.8923058], [0.8923058, 2]], goal: [32.1098704, 29.2501788], half: [46, 42] },
+};
+const FAR = 2000;  // steps to look ahead for the arrival
+
+/** Curvatures and directions of a symmetric 2 × 2 matrix, the steep one first. */
+function axesOf([[a, b], [, d]]) {
+  const middle = (a + d) / 2, spread = Math.hypot((a - d) / 2, b);
+  return [middle + spread, middle - spread].map((curvature) => {
+    const [x, y] = Math.abs(curvature - d) > Math.abs(curvature - a) ? [curvature - d, b] : [b, curvature - a];
+    const length = Math.hypot(x, y);
+    return { curvature, direction: [x / length, y / length] };
+  });
+}
+
+const excess = ({ H, goal }, [x, y]) => {
+  const e = x - goal[0], f = y - goal[1];
+  return 0.5 * (H[0][0] * e * e + 2 * H[0][1] * e * f + H[1][1] * f * f);
+};
+
+function step({ H, goal }, [x, y], rate) {
+  const e = x - goal[0], f = y - goal[1];
+  return [x - rate * (H[0][0] * e + H[0][1] * f), y - rate * (H[1][0] * e + H[1][1] * f)];
+}
+
+/** Everything that the figure shows for one setting. */
+function walk(columns, rate, start, steps) {
+  const bowl = BOWLS[columns], axes = axesOf(bowl.H), first = excess(bowl, start);
+  const path = [start];
+  let arrives = null, leaves = null, w = start;
+  for (let t = 1; t <= FAR; t++) {
+    w = step(bowl, w, rate);
+    if (t <= steps) path.push(w);
+    const left = excess(bowl, w) / first;
+    if (arrives === null && left <= 0.01) arrives = t;
+    if (leaves === null && left > 1 && left > 100) leaves = t;
+    if ((arrives !== null || leaves !== null) && t >= steps) break;
+  }
+  const along = (point) => axes.map(({ direction: [u, v] }) => Math.abs(u * (point[0] - bowl.goal[0]) + v * (point[1] - bowl.goal[1])));
+  const before = along(start), after = along(path.at(-1));
+  const share = before.map((size, i) => (size < 1e-9 ? 0 : after[i] / size));
+  const left = first === 0 ? 0 : excess(bowl, path.at(-1)) / first;
+  return { axes, path, limit: 2 / axes[0].curvature, arrives, leaves, steep: share[0], flat: share[1], left, loss: FLOOR + excess(bowl, path.at(-1)) };
+}
+
+const percent = (x) => (x > 10 ? `${short(x)} times` : x < 0.0001 ? "under 0.01 %" : `${short(100 * x)} %`);
+
+function sentence(rate, steps, found) {
+  const share = rate / found.limit;
+  const head = `Rate ${short(rate)} is ${short(share)} of the limit ${short(found.limit)}. After ${steps} step${steps === 1 ? "" : "s"} the loss is ${short(found.loss)}: ${percent(found.left)} of the starting excess is left. `;
+  if (found.leaves !== null) return `${head}It diverges: a hundred times the starting excess after ${found.leaves} steps.`;
+  if (share >= 1) return `${head}It does not arrive.`;
+  return head + (found.arrives === null ? `Still not within 1 % after ${FAR} steps.` : `It is within 1 % after ${found.arrives} step${found.arrives === 1 ? "" : "s"}.`);
+}
+
+function drawMap(pen, box, columns, found, paint) {
+  const bowl = BOWLS[columns];
+  const [cx, cy] = bowl.goal, [hx, hy] = bowl.half;
+  const X = (x) => box.x + box.w * (0.5 + (x - cx) / (2 * hx));
+  const Y = (y) => box.y + box.h * (0.5 - (y - cy) / (2 * hy));
+  pen.save();
+  pen.beginPath();
+  pen.rect(box.x, box.y, box.w, box.h);
+  pen.clip();
+  pen.strokeStyle = paint.grey;
+  for (let level = 0; level < 7; level++) {
+    pen.globalAlpha = 0.75 - 0.08 * level;
+    const height = 12 * 2.6 ** level;
+    pen.beginPath();
+    for (let k = 0; k <= 90; k++) {
+      const turn = (2 * Math.PI * k) / 90;
+      const reach = found.axes.map(({ curvature }, i) => Math.sqrt((2 * height) / curvature) * (i ? Math.sin(turn) : Math.cos(turn)));
+      const point = [0, 1].map((i) => bowl.goal[i] + reach[0] * found.axes[0].direction[i] + reach[1] * found.axes[1].direction[i]);
+      pen[k ? "lineTo" : "moveTo"](X(point[0]), Y(point[1]));
+    }
+    pen.stroke();
+  }
+  pen.globalAlpha = 1;
+  const seen = found.path.filter(([x, y]) => Math.abs(x) < 1e5 && Math.abs(y) < 1e5);
+  pen.strokeStyle = pen.fillStyle = paint.blue;
+  pen.lineWidth = 1.4;
+  pen.beginPath();
+  seen.forEach(([x, y], i) => pen[i ? "lineTo" : "moveTo"](X(x), Y(y)));
+  pen.stroke();
+  seen.forEach(([x, y], i) => {
+    pen.beginPath();
+    pen.arc(X(x), Y(y), i ? 2.4 : 5, 0, 7);
+    pen.fill();
+  });
+  pen.fillStyle = paint.orange;
+  pen.beginPath();
+  for (let k = 0; k < 10; k++) {
+    const size = k % 2 ? 3.5 : 9, turn = (Math.PI * k) / 5 - Math.PI / 2;
+    pen.lineTo(X(cx) + size * Math.cos(turn), Y(cy) + size * Math.sin(turn));
+  }
+  pen.fill();
+  pen.restore();
+  pen.strokeStyle = paint.grey;
+  pen.lineWidth = 1;
+  pen.strokeRect(box.x, box.y, box.w, box.h);
+  pen.fillStyle = paint.ink;
+  pen.textAlign = "center";
+  for (const x of columns === "raw" ? [0, 10, 20] : [0, 20, 40, 60]) pen.fillText(x, X(x), box.y + box.h + 15);
+  pen.fillText("weight of bmi", box.x + box.w / 2, box.y + box.h + 31);
+  pen.textAlign = "right";
+  for (const y of columns === "raw" ? [0, 40, 80, 120] : [0, 20, 40, 60]) pen.fillText(y, box.x - 5, Y(y) + 4);
+  pen.save();
+  pen.translate(box.x - 34, box.y + box.h / 2);
+  pen.rotate(-Math.PI / 2);
+  pen.textAlign = "center";
+  pen.fillText("weight of s5", 0, 0);
+  pen.restore();
+}
+
+/** The error that is left along the steep and the flat axis, as a share of the start; the mark is the start. */
+function drawBars(pen, box, found, paint) {
+  pen.textAlign = "left";
+  pen.fillStyle = paint.ink;
+  pen.fillText("error left, as a share of the start", box.x, box.y + 12);
+  [["steep axis", found.steep], ["flat axis", found.flat]].forEach(([name, share], i) => {
+    const y = box.y + 36 + 44 * i, full = box.w / 1.5;
+    pen.fillStyle = paint.ink;
+    pen.fillText(`${name}: ${percent(share)}`, box.x, y);
+    pen.fillStyle = share > 1 ? paint.orange : paint.blue;
+    pen.fillRect(box.x, y + 6, Math.min(share, 1.5) * full, 12);
+    pen.fillStyle = paint.grey;
+    pen.fillRect(box.x + full, y + 3, 1, 18);
+  });
+}
+
+function render({ model, el }) {
+  const { compact = false, scaled = false, rate: first, steps: count } = model.get("config") ?? {};
+  const { root, stage, controls, readout } = frame(el, "Gradient descent on a real loss surface");
+  const state = { columns: scaled ? "scaled" : "raw", start: [0, 0], rate: first ?? 0.046, steps: count ?? 20 };
+  let shown = state.steps, found, mapBox;
+
+  const picture = canvas(stage, { label: "Map of the loss over two weights with the path of gradient descent; the line below says what it shows", height: undefined, aspect: 1 }, (pen, width, tall, paint) => {
+    pen.font = "12.5px system-ui, sans-serif";
+    const wide = width > 520;
+    const left = 46, bottom = 38;
+    mapBox = wide ? { x: left, y: 6, w: Math.min(width * 0.62, 430) - left, h: tall - bottom - 6 } : { x: left, y: 6, w: width - left - 8, h: tall - bottom - (compact ? 6 : 132) };
+    drawMap(pen, mapBox, state.columns, found, paint);
+    if (wide) drawBars(pen, { x: mapBox.x + mapBox.w + 28, y: 24, w: width - mapBox.x - mapBox.w - 36 }, found, paint);
+    else if (!compact) drawBars(pen, { x: 8, y: tall - 118, w: width - 16 }, found, paint);
+  });
+
+  function update(speak = true) {
+    found = walk(state.columns, state.rate, state.start, shown);
+    picture.redraw();
+    if (speak) readout.textContent = sentence(state.rate, shown, found);
+    const { limit, arrives, leaves, steep, flat, left, loss, path } = found;
+    model.set("result", { ...state, start: [...state.start], steps: shown, limit, arrives, leaves, steep, flat, left, loss, end: path.at(-1) });
+    model.save_changes();
+  }
+
+  const film = player(root, () => {
+    if (++frames % (compact ? 7 : 4)) return;
+    if (shown < state.steps) shown += 1;
+    else if (!compact) film.pause();
+    else if (frames > 7 * (state.steps + 12)) {
+      frames = shown = 0;
+      rateControl.value = state.rate = tour[++stop % tour.length];
+    }
+    update(shown === state.steps);
+  });
+  let frames = 0, stop = 0;
+  const tour = [0.046, 0.0525, 0.01];
+  const settle = () => { film.pause(); shown = state.steps; update(); };
+
+  const rateControl = slider(controls, { label: "Learning rate", min: 0.001, max: 1, step: 0.005, value: state.rate, log: true }, (x) => { state.rate = x; settle(); });
+  if (!compact) {
+    choice(controls, { label: "Columns", options: { raw: "raw", scaled: "scaled" }, value: state.columns }, (x) => {
+      state.columns = x;
+      state.start = [0, 0];
+      starts.forEach(range);
+      settle();
+    });
+    slider(controls, { label: "Steps", min: 1, max: 300, value: state.steps }, (x) => { state.steps = x; settle(); });
+    const starts = ["bmi", "s5"].map((name, i) => slider(controls, { label: `Start: weight of ${name}`, min: -10, max: 70, value: 0 }, (x) => { state.start[i] = x; settle(); }));
+    const range = (control, i) => {
+      const { goal, half } = BOWLS[state.columns];
+      control.input.min = Math.ceil(goal[i] - half[i]);
+      control.input.max = Math.floor(goal[i] + half[i]);
+      control.value = state.start[i];
+    };
+    starts.forEach(range);
+    button(controls, "Walk again", () => {
+      if (calm()) return settle();
+      shown = frames = 0;
+      update(false);
+      film.play();
+    });
+    picture.element.addEventListener("pointerdown", (event) => {
+      const place = picture.element.getBoundingClientRect(), { goal, half } = BOWLS[state.columns];
+      const across = (event.clientX - place.left - mapBox.x) / mapBox.w, down = (event.clientY - place.top - mapBox.y) / mapBox.h;
+      if (across < 0 || across > 1 || down < 0 || down > 1) return;
+      state.start = [Math.round(goal[0] + (2 * across - 1) * half[0]), Math.round(goal[1] + (1 - 2 * down) * half[1])];
+      starts.forEach((control, i) => { control.value = state.start[i]; });
+      settle();
+    });
+  }
+  update();
+  if (compact && !calm()) {
+    shown = 0;
+    film.play();
+  }
+  return () => { film.stop(); picture.stop(); };
+}
+
 export default { render };
