@@ -156,8 +156,8 @@ def same(
             _agree(f"gradient of input {i}", got, expected, rtol, atol)
             checked += 1
     names = [getattr(f, "__name__", type(f).__name__) for f in (mine, library)]
-    s = "" if checked == 1 else "s"
-    print(f"same: {names[0]} and {names[1]} agree on the output {shape} and {checked} gradient{s}")
+    slopes = f" and {checked} gradient{'s' * (checked > 1)}" if checked else ""
+    print(f"same: {names[0]} and {names[1]} agree on the output {shape}{slopes}")
 
 
 def _needs_gradient(x: Any) -> bool:

@@ -2,8 +2,8 @@
 // loss(w) = floor + ½ (w − goal)ᵀ H (w − goal). Everything below is computed from H and the goal.
 const FLOOR = 3205.190077;
 const BOWLS = {
-  raw: { H: [[38.9512698, 2.0547874], [2.0547874, 0.5445491]], goal: [7.2760015, 56.0563929], half: [15, 75] },
-  scaled: { H: [[2, 0.8923058], [0.8923058, 2]], goal: [32.1098704, 29.2501788], half: [46, 42] },
+  raw: { H: [[38.95127137, 2.05478582], [2.05478582, 0.54454899]], goal: [7.27600054, 56.05638703], half: [15, 75] },
+  scaled: { H: [[2, 0.89231308], [0.89231308, 2]], goal: [32.10986972, 29.25018278], half: [46, 42] },
 };
 const FAR = 2000;  // steps to look ahead for the arrival
 
@@ -37,7 +37,7 @@ function walk(columns, rate, start, steps) {
     if (t <= steps) path.push(w);
     const left = excess(bowl, w) / first;
     if (arrives === null && left <= 0.01) arrives = t;
-    if (leaves === null && left > 1 && left > 100) leaves = t;
+    if (leaves === null && left > 100) leaves = t;
     if ((arrives !== null || leaves !== null) && t >= steps) break;
   }
   const along = (point) => axes.map(({ direction: [u, v] }) => Math.abs(u * (point[0] - bowl.goal[0]) + v * (point[1] - bowl.goal[1])));
@@ -68,7 +68,7 @@ function drawMap(pen, box, columns, found, paint) {
   pen.clip();
   pen.strokeStyle = paint.grey;
   for (let level = 0; level < 7; level++) {
-    pen.globalAlpha = 0.75 - 0.08 * level;
+    pen.globalAlpha = 0.9 - 0.07 * level;
     const height = 12 * 2.6 ** level;
     pen.beginPath();
     for (let k = 0; k <= 90; k++) {
@@ -120,7 +120,7 @@ function drawMap(pen, box, columns, found, paint) {
 function drawBars(pen, box, found, paint) {
   pen.textAlign = "left";
   pen.fillStyle = paint.ink;
-  pen.fillText("error left, as a share of the start", box.x, box.y + 12);
+  pen.fillText("error left (the mark: at the start)", box.x, box.y + 12);
   [["steep axis", found.steep], ["flat axis", found.flat]].forEach(([name, share], i) => {
     const y = box.y + 36 + 44 * i, full = box.w / 1.5;
     pen.fillStyle = paint.ink;
@@ -138,7 +138,10 @@ function render({ model, el }) {
   const state = { columns: scaled ? "scaled" : "raw", start: [0, 0], rate: first ?? 0.046, steps: count ?? 20 };
   let shown = state.steps, found, mapBox;
 
-  const picture = canvas(stage, { label: "Map of the loss over two weights with the path of gradient descent; the line below says what it shows", height: undefined, aspect: 1 }, (pen, width, tall, paint) => {
+  // broad beside its bars, tall above them: the aspect is asked for at every drawing
+  const aspect = { valueOf: () => (stage.clientWidth > 520 ? stage.clientWidth / 350 : compact ? 1.25 : 0.82) };
+  const label = "Map of the loss over two weights with the path of gradient descent; the line of text says what it shows";
+  const picture = canvas(stage, { label, aspect }, (pen, width, tall, paint) => {
     pen.font = "12.5px system-ui, sans-serif";
     const wide = width > 520;
     const left = 46, bottom = 38;
@@ -163,7 +166,8 @@ function render({ model, el }) {
     else if (!compact) film.pause();
     else if (frames > 7 * (state.steps + 12)) {
       frames = shown = 0;
-      rateControl.value = state.rate = tour[++stop % tour.length];
+      rateControl.value = tour[++stop % tour.length];
+      state.rate = rateControl.value;
     }
     update(shown === state.steps);
   });
@@ -172,6 +176,7 @@ function render({ model, el }) {
   const settle = () => { film.pause(); shown = state.steps; update(); };
 
   const rateControl = slider(controls, { label: "Learning rate", min: 0.001, max: 1, step: 0.005, value: state.rate, log: true }, (x) => { state.rate = x; settle(); });
+  state.rate = rateControl.value;  // the slider snaps to its own steps
   if (!compact) {
     choice(controls, { label: "Columns", options: { raw: "raw", scaled: "scaled" }, value: state.columns }, (x) => {
       state.columns = x;

@@ -1,0 +1,183 @@
+"""Exercises of chapter 04 on what a network is: its bill, its layers, its start, its dead units, its folds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from minilib.check.spec import Inputs, Problem, close, exercise
+
+Array = np.ndarray
+
+
+# 1. Count -------------------------------------------------------------------------------------------------------------
+def _bill_cases(rng: np.random.Generator) -> list[Inputs]:
+    return [([784, 128, 10],), ([3, 2],), (rng.integers(1, 400, 5).tolist(),)]
+
+
+@exercise("04.read_the_bill", "Read the bill", _bill_cases)
+def _read_the_bill(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    for i, ((widths,), got) in enumerate(zip(inputs, outputs, strict=True)):
+        weights, units = sum(a * b for a, b in pairwise(widths)), sum(widths[1:])
+        expected = (weights + units, 2 * weights)
+        if close(got, expected):
+            continue
+        count, flops = (float(x) for x in got)
+        if count == weights:
+            hint = "the biases are missing: each unit has one of its own"
+        elif count == weights + sum(widths):
+            hint = "the input is counted as a layer: it has no units, so no biases"
+        elif flops == weights:
+            hint = "each weight is a multiplication and an addition: two operations"
+        else:
+            hint = "between n and m units stand n·m weights; add m biases, and go on to the next pair of widths"
+        yield Problem(i, expected, hint)
+
+
+# 2. Collapse ----------------------------------------------------------------------------------------------------------
+def _collapse_cases(rng: np.random.Generator) -> list[Inputs]:
+    cases = []
+    for n, depth in ((3, 3), (2, 1), (6, 2), (4, 5)):  # square: a wrong order gives a wrong answer, not an error
+        cases.append(([(rng.normal(0, 1, (n, n)), rng.normal(0, 1, n)) for _ in range(depth)],))
+    return cases
+
+
+def _through(layers: list[tuple[Array, Array]], x: Array) -> Array:
+    for weight, bias in layers:
+        x = x @ weight.T + bias
+    return x
+
+
+@exercise("04.collapse", "Three layers are one", _collapse_cases)
+def _collapse(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    for i, ((layers,), got) in enumerate(zip(inputs, outputs, strict=True)):
+        weight, bias = (np.asarray(x, float) for x in got)
+        n, m = layers[0][0].shape[1], layers[-1][0].shape[0]
+        x = np.random.default_rng(i).normal(0, 1, (6, n))
+        expected = _through(layers, x)
+        if weight.shape == (m, n) and bias.shape == (m,) and close(x @ weight.T + bias, expected):
+            continue
+        zero = _through(layers, np.zeros(n))
+        right = _through(layers, np.eye(n)) - zero  # (n, m)
+        if weight.shape == (n, m) and close(weight, right):
+            hint = "the weight is transposed: give it as (out, in), as the layers are"
+        elif weight.shape == (m, n) and close(weight.T, right):
+            hint = "the weight is right; a bias passes through all later layers: multiply it by their weights, then add"
+        elif weight.shape != (m, n):
+            hint = f"the weight must be {(m, n)}, the bias {(m,)}: check the order of the product"
+        else:
+            hint = "check the order: the last layer's weight stands on the left, W = W3 W2 W1"
+        yield Problem(i, f"x @ weight.T + bias equal to the whole stack, weight {(m, n)}, bias {(m,)}", hint)
+
+
+# 3. The right scale ---------------------------------------------------------------------------------------------------
+def _scale_cases(rng: np.random.Generator) -> list[Inputs]:
+    sizes = rng.integers(20, 900, (3, 2)).tolist()
+    return [(256, 256, 0.0), *((n, m, slope) for (n, m), slope in zip(sizes, (0.0, 0.5, 1.0), strict=True))]
+
+
+@exercise("04.right_scale", "The right scale", _scale_cases)
+def _right_scale(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    for i, ((n_in, n_out, slope), got) in enumerate(zip(inputs, outputs, strict=True)):
+        std = float(got)
+        kept = (n_in * std**2 * (1 + slope**2) / 2) ** 10 if std > 0 else 0.0  # rms after 20 layers
+        if 0.5 < kept < 2:
+            continue
+        right = math.sqrt(2 / ((1 + slope**2) * n_in))
+        if close(std, right**2):
+            hint = "that is the variance; σ is its root"
+        elif close(std, math.sqrt(2 / ((1 + slope**2) * n_out))):
+            hint = "a unit adds up its inputs, n_in of them: fan-in, not fan-out"
+        elif close(std, 1 / math.sqrt(n_in)):
+            hint = "1/√n forgets that the activation throws part of the signal away: half of its mean square for ReLU"
+        elif close(std, math.sqrt(2 / n_in)):
+            hint = "a leaky unit keeps slope² of the negative half: the factor is (1 + slope²)/2, not 1/2"
+        else:
+            hint = "solve n_in · σ² · (1 + slope²)/2 = 1 for σ"
+        yield Problem(i, f"about {right:.4g}; with {std:.4g} the rms after 20 layers is {kept:.2g}", hint)
+
+
+# 6. Dead share --------------------------------------------------------------------------------------------------------
+def _dead_cases(rng: np.random.Generator) -> list[Inputs]:
+    cases = []
+    for images, units, dead in ((6, 5, 2), (40, 10, 3), (9, 5, 5), (30, 8, 0)):
+        h = np.maximum(rng.normal(0, 1, (images, units)), 0)
+        h[0] = 0  # one image that no unit answers
+        h[1:, 0] = 0  # and a first unit that is active once at most
+        h[-1] = rng.uniform(0.5, 1, units)
+        h[:, rng.permutation(units)[:dead]] = 0
+        cases.append((h,))
+    return cases
+
+
+@exercise("04.dead_share", "How many units are dead?", _dead_cases)
+def _dead_share(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    for i, ((h,), got) in enumerate(zip(inputs, outputs, strict=True)):
+        expected = float((h == 0).all(axis=0).mean())
+        if close(got, expected):
+            continue
+        if close(got, (h == 0).mean()):
+            hint = "that is the share of zeros: a unit may well be silent for half of the images and alive"
+        elif close(got, (h == 0).any(axis=0).mean()):
+            hint = "a unit that is silent once is not dead; one that is active once is alive"
+        elif close(got, (h == 0).all(axis=1).mean()):
+            hint = "that is the share of images: axis 0 runs over images, axis 1 over units"
+        elif close(got, (h == 0).all(axis=0).sum()):
+            hint = "a share, not a count: divide by the number of units"
+        else:
+            hint = "a unit is dead if its whole column of h is 0"
+        yield Problem(i, expected, hint)
+
+
+# 7. Fold the line -----------------------------------------------------------------------------------------------------
+def _fold_cases(rng: np.random.Generator) -> list[Inputs]:
+    return [(1,), (2,), (3,), (8,)]
+
+
+def _network(layers: list[tuple[Array, Array]], x: Array) -> Array:
+    for weight, bias in layers[:-1]:
+        x = np.maximum(x @ weight.T + bias, 0)
+    weight, bias = layers[-1]
+    return x @ weight.T + bias
+
+
+def _pieces(y: Array) -> int:
+    slopes = np.diff(y)
+    size = float(np.abs(slopes).max())
+    return 1 + int((np.abs(np.diff(slopes)) > 1e-6 * size).sum()) if size > 0 else 1
+
+
+@exercise("04.fold_the_line", "Fold the line", _fold_cases)
+def _fold_the_line(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    for i, ((folds,), got) in enumerate(zip(inputs, outputs, strict=True)):
+        layers = [(np.asarray(weight, float), np.asarray(bias, float)) for weight, bias in got]
+        wanted = f"{2**folds} pieces from 0 to 1 with {2 * folds} units in {folds} hidden layers of two"
+        shapes = [weight.shape for weight, _ in layers]
+        expected = [(2, 1), *[(2, 2)] * (folds - 1), (1, 2)]
+        if shapes != expected:
+            hint = f"the weights must have the shapes {expected}, yours have {shapes}"
+            if len(layers) == 2 and folds > 1:
+                hint = "one hidden layer bends at most once a unit; fold the folded line again, in a next layer"
+            yield Problem(i, wanted, hint)
+            continue
+        x = np.linspace(0, 1, 2 ** (folds + 5) + 1)[:, None]
+        y = _network(layers, x)[:, 0]
+        tent = 1 - np.abs(2 * ((2 ** (folds - 1) * x[:, 0]) % 1) - 1)  # a closed form: the teeth of a saw, folded
+        if close(y, tent, atol=1e-7):
+            continue
+        found = _pieces(y)
+        if found == 2**folds:
+            hint = "the pieces are right, their heights are not: each tent must reach up to 1 and come back down to 0"
+        elif found <= 2:
+            hint = (
+                "nothing is folded twice: the second unit of each layer must start at ½ (a bias of −½ before the bend)"
+            )
+        else:
+            hint = (
+                "write T = 2·relu(x) − 4·relu(x − ½): the next layer's two inputs are T and T − ½, from the same units"
+            )
+        yield Problem(i, f"{wanted}; found {found}", hint)

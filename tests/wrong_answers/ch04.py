@@ -1,0 +1,222 @@
+"""Typical wrong answers to the exercises of chapter 04, each with a fragment of the hint that it must receive."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from minilib.scratch import functional as F
+from minilib.scratch import init, nn, optim
+from minilib.scratch.tensor import Tensor, no_grad
+
+
+def no_biases(widths):
+    weights = sum(a * b for a, b in pairwise(widths))
+    return weights, 2 * weights
+
+
+def input_as_layer(widths):
+    weights = sum(a * b for a, b in pairwise(widths))
+    return weights + sum(widths), 2 * weights
+
+
+def one_operation(widths):
+    weights = sum(a * b for a, b in pairwise(widths))
+    return weights + sum(widths[1:]), weights
+
+
+def wrong_order(layers):
+    weight, bias = layers[0]
+    for w, b in layers[1:]:
+        weight, bias = weight @ w, w @ bias + b
+    return weight, bias
+
+
+def biases_added(layers):
+    weight, bias = layers[0]
+    for w, b in layers[1:]:
+        weight, bias = w @ weight, bias + b
+    return weight, bias
+
+
+def transposed(layers):
+    weight, bias = layers[0]
+    for w, b in layers[1:]:
+        weight, bias = w @ weight, w @ bias + b
+    return weight.T, bias
+
+
+def linear_scale(n_in, n_out, slope):
+    return 1 / math.sqrt(n_in)
+
+
+def fan_out(n_in, n_out, slope):
+    return math.sqrt(2 / ((1 + slope**2) * n_out))
+
+
+def without_slope(n_in, n_out, slope):
+    return math.sqrt(2 / n_in)
+
+
+def variance(n_in, n_out, slope):
+    return 2 / ((1 + slope**2) * n_in)
+
+
+def _train(x, y, seed, std=None, lr=0.02, sigmoid=False, steps=200):
+    rng = np.random.default_rng(seed)
+    layers = []
+    for n_in, n_out in [(64, 50), *[(50, 50)] * 4, (50, 10)]:
+        linear = nn.Linear(n_in, n_out, rng=rng)
+        if std is None:
+            init.kaiming_normal_(linear.weight, nonlinearity="relu", rng=rng)
+        else:
+            init.normal_(linear.weight, std=std, rng=rng)
+        init.zeros_(linear.bias)
+        layers += [linear, nn.ReLU()]
+    model = nn.Sequential(*layers[:-1], *([nn.Sigmoid()] if sigmoid else []))
+    optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    for _ in range(steps):
+        loss = F.cross_entropy(model(Tensor(x)), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with no_grad():
+        return model(Tensor(x)).data
+
+
+def broken_train(x, y, seed):
+    return _train(x, y, seed, std=0.01, lr=0.0001, sigmoid=True)
+
+
+def more_steps(x, y, seed):
+    return _train(x, y, seed, std=0.01, lr=0.0001, sigmoid=True, steps=400)
+
+
+def only_the_start(x, y, seed):
+    return _train(x, y, seed, sigmoid=True)
+
+
+def rate_left(x, y, seed):
+    return _train(x, y, seed, lr=0.0001)
+
+
+def all_learning():
+    return dict.fromkeys("ABCD", "learning")
+
+
+def falling_is_learning():
+    return {"A": "learning", "B": "overfitting", "C": "exploding", "D": "wrong labels"}
+
+
+def low_loss_is_learning():
+    return {"A": "dead", "B": "learning", "C": "exploding", "D": "wrong labels"}
+
+
+def bad_score_is_dead():
+    return {"A": "dead", "B": "overfitting", "C": "exploding", "D": "overfitting"}
+
+
+def share_of_zeros(h):
+    return (h == 0).mean()
+
+
+def ever_silent(h):
+    return (h == 0).any(axis=0).mean()
+
+
+def silent_images(h):
+    return (h == 0).all(axis=1).mean()
+
+
+def dead_count(h):
+    return (h == 0).all(axis=0).sum()
+
+
+FIRST = (np.array([[1.0], [1.0]]), np.array([0.0, -0.5]))
+LAST = (np.array([[2.0, -4.0]]), np.array([0.0]))
+
+
+def one_layer(k):
+    return [FIRST, LAST]
+
+
+def handed_on_unfolded(k):
+    return [FIRST, *[(np.eye(2), np.zeros(2))] * (k - 1), LAST]
+
+
+def low_tents(k):
+    middle = (np.array([[2.0, -4.0], [2.0, -4.0]]), np.array([0.0, -0.5]))
+    return [FIRST, *[middle] * (k - 1), (LAST[0] / 2, LAST[1])]
+
+
+def half_the_slope(k):
+    middle = (np.array([[2.0, -2.0], [2.0, -2.0]]), np.array([0.0, -0.5]))
+    return [FIRST, *[middle] * (k - 1), LAST]
+
+
+def always_the_network(confidence, right, error, look):
+    return 0.0
+
+
+def always_a_person(confidence, right, error, look):
+    return 1.5
+
+
+def trusting(confidence, right, error, look):
+    return 1 - look / error
+
+
+def half(confidence, right, error, look):
+    return float(np.median(confidence))
+
+
+WRONG = {
+    "04.read_the_bill": [
+        (no_biases, "biases are missing"),
+        (input_as_layer, "counted as a layer"),
+        (one_operation, "two operations"),
+    ],
+    "04.collapse": [
+        (wrong_order, "stands on the left"),
+        (biases_added, "passes through all later layers"),
+        (transposed, "transposed"),
+    ],
+    "04.right_scale": [
+        (linear_scale, "throws part of the signal away"),
+        (fan_out, "not fan-out"),
+        (without_slope, "slope² of the negative half"),
+        (variance, "that is the variance"),
+    ],
+    "04.mend_dead_network": [
+        (broken_train, "the same for every image"),
+        (more_steps, "the same for every image"),
+        (only_the_start, "sigmoid before the softmax"),
+        (rate_left, "look at the learning rate"),
+    ],
+    "04.read_logs": [
+        (all_learning, "alone is not learning"),
+        (falling_is_learning, "log A"),
+        (low_loss_is_learning, "log B"),
+        (bad_score_is_dead, "log D"),
+    ],
+    "04.dead_share": [
+        (share_of_zeros, "share of zeros"),
+        (ever_silent, "silent once is not dead"),
+        (silent_images, "share of images"),
+        (dead_count, "not a count"),
+    ],
+    "04.fold_the_line": [
+        (one_layer, "one hidden layer bends"),
+        (handed_on_unfolded, "nothing is folded twice"),
+        (low_tents, "their heights are not"),
+        (half_the_slope, "from the same units"),
+    ],
+    "04.who_answers": [
+        (always_the_network, "nothing is handed over"),
+        (always_a_person, "everything is handed over"),
+        (trusting, "promises too much"),
+        (half, "try every confidence"),
+    ],
+}
