@@ -102,9 +102,11 @@ def browser() -> Iterator[Browser]:
 def new_context(browser: Browser, mode: str = "desktop-light", **options: bool) -> BrowserContext:
     """A fresh profile with the screen and the colours of a mode."""
     (width, height), colours = MODES[mode]
-    return browser.new_context(
+    context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce", **options
     )  # type: ignore[arg-type]
+    context.set_default_timeout(90_000)  # a busy machine may take long; a broken page takes for ever
+    return context
 
 
 @dataclass

@@ -6,7 +6,7 @@ from minilib.widgets import Widget, module
 class LossSurface(Widget):
     """Level lines of a loss on two real columns; the reader sets rate, start, steps and scaling, and sees the path.
 
-    config: `compact` (the landing page's version), and `scaled`, `share` (rate / limit), `steps` to start from.
+    config: `compact` (the landing page's version), and `scaled`, `rate`, `steps` to start from.
     """
 
     _esm = module("loss_surface")
