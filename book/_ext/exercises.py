@@ -1,8 +1,8 @@
 """The exercises of a chapter on its page: `{exercises} 02_gradient_descent`.
 
 They are read from `notebooks/exercises/NAME.ipynb`, the one source that also makes the student versions: a markdown
-cell with the statement (metadata `exercise`), a code cell with the solution between the two marker lines, a code cell
-with the check.
+cell with the statement (metadata `exercise`), perhaps code that is given, a code cell with the solution between the two
+marker lines, a code cell with the check.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Exercise:
     difficulty: int
     minutes: int
     statement: str
+    given: str
     solution: str
     check: str
 
@@ -59,12 +60,14 @@ def read_one(number: int, cells: list[Any], name: str) -> Exercise:
         raise ValueError(f"{name}: exercise {number} lacks {', '.join(sorted(missing))}")
     code = [cell for cell in cells[1:] if cell.cell_type == "code"]
     solutions = [cell.source for cell in code if cell.metadata.get("nbgrader", {}).get("solution")]
+    given = [cell.source for cell in code if "nbgrader" not in cell.metadata]
     checks = [cell.source for cell in code if cell.metadata.get("nbgrader", {}).get("grade")]
     if not solutions or not checks:
         raise ValueError(f"{name}: exercise {meta['id']} needs a solution cell and a grade cell")
     return Exercise(
         number, meta["id"], meta["title"], meta["kind"], int(meta["difficulty"]), int(meta["minutes"]),
-        HEADING.sub("", cells[0].source), MARKER.sub("", "\n\n".join(solutions)).strip(), checks[-1].strip(),
+        HEADING.sub("", cells[0].source), "\n\n".join(given),
+        MARKER.sub("", "\n\n".join(solutions)).strip(), checks[-1].strip(),
     )  # fmt: skip
 
 
@@ -109,6 +112,8 @@ class Exercises(SphinxDirective):
         self.state.nested_parse(
             StringList(exercise.statement.split("\n"), self.get_source_info()[0]), self.content_offset, section
         )
+        if exercise.given:
+            section += nodes.literal_block(exercise.given, exercise.given, language="python")
         check = nodes.paragraph("", "", nodes.inline("", "Check it with "), nodes.literal("", exercise.check))
         if "\n" in exercise.check:
             check = nodes.paragraph("", "Check it with the last cell of the exercise.")
