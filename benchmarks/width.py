@@ -1,16 +1,13 @@
-"""Chapter 04's long sweeps on MNIST-5k: width, depth, amount of data, shifted copies, time per prediction.
+"""Long sweeps on MNIST-5k: width, depth, amount of data, shifted copies, time per prediction.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/width.py
-
-writes benchmarks/results/width.json. Widths and shifts choose their rate on 500 of the 4,000 training digits, then
-train on all 4,000; the 1,000 test digits are looked at once.
+`python -m benchmarks.width`, with OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, takes some minutes and writes
+benchmarks/results/width.json. Widths and shifts choose their rate on 500 of the 4,000 training digits, then train on
+all 4,000; the 1,000 test digits are looked at once.
 """
 
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.machine import describe
 from minilib import data, metrics
 from minilib.scratch import functional as F
 from minilib.scratch import init, nn, optim
@@ -92,13 +90,6 @@ def seconds(width: int, batch: int) -> float:
     return float(np.median(times[50:]))
 
 
-def processor() -> str:
-    """The processor's model name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf8").splitlines() if info.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def rounded(value: Any) -> Any:
     """Numbers short enough to read in a diff."""
     if isinstance(value, dict):
@@ -110,12 +101,7 @@ def rounded(value: Any) -> Any:
 
 def main() -> None:
     """Run every sweep and store it."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    about = {
-        "command": "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/width.py",
-        "commit": commit.stdout.strip(), "seeds": SEEDS, "rates": RATES, "processor": processor(), "threads": 1,
-        "python": platform.python_version(), "numpy": np.__version__,
-    }  # fmt: skip
+    about = {**describe("python -m benchmarks.width", ("numpy",)), "seeds": SEEDS, "rates": RATES, "threads": 1}
     width = {str(w): tuned([784, w, 10]) for w in tqdm(WIDTHS, desc="width")}
     shifts = {str(w): tuned([784, w, 10], shifts=True) for w in tqdm((32, 128, 512), desc="shifts")}
     depth: dict[str, list[float]] = {}
@@ -127,14 +113,7 @@ def main() -> None:
         for n in tqdm(SIZES, desc="data")
     }
     timing = {str(w): {"one": seconds(w, 1), "batch of 256": seconds(w, 256)} for w in (32, 128, 512, 2048)}
-    result = {
-        "about": about,
-        "width": width,
-        "shifts": shifts,
-        "depth": depth,
-        "data": size,
-        "seconds": timing,
-    }
+    result = {"about": about, "width": width, "shifts": shifts, "depth": depth, "data": size, "seconds": timing}
     path = ROOT / "benchmarks" / "results" / "width.json"
     path.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf8", newline="\n")
 
