@@ -27,8 +27,8 @@ def store(path: Path) -> float:
     notebook = nbformat.read(path, as_version=4)
     started = time.perf_counter()
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", record_timing=False, store_widget_state=True, coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
+        notebook, timeout=120, kernel_name="python3", record_timing=False, store_widget_state=True,
+        coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip
     notebook.metadata.pop("widgets", None)
     client.execute()
