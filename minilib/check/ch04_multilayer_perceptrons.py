@@ -31,8 +31,10 @@ def _read_the_bill(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
             hint = "the biases are missing: each unit has one of its own"
         elif count == weights + sum(widths):
             hint = "the input is counted as a layer: it has no units, so no biases"
-        elif flops == weights:
-            hint = "each weight is a multiplication and an addition: two operations"
+        elif flops == weights and count == expected[0]:
+            hint = "the parameters are right; each weight is a multiplication and an addition: two operations"
+        elif count == expected[0]:
+            hint = "the parameters are right; count two operations for each weight, and none for a bias"
         else:
             hint = "between n and m units stand n·m weights; add m biases, and go on to the next pair of widths"
         yield Problem(i, expected, hint)
@@ -109,6 +111,7 @@ def _dead_cases(rng: np.random.Generator) -> list[Inputs]:
         h[0] = 0  # one image that no unit answers
         h[1:, 0] = 0  # and a first unit that is active once at most
         h[-1] = rng.uniform(0.5, 1, units)
+        h[-1, 0] = 1e-4  # however little: active is active
         h[:, rng.permutation(units)[:dead]] = 0
         cases.append((h,))
     return cases
@@ -128,6 +131,10 @@ def _dead_share(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             hint = "that is the share of images: axis 0 runs over images, axis 1 over units"
         elif close(got, (h == 0).all(axis=0).sum()):
             hint = "a share, not a count: divide by the number of units"
+        elif close(got, (h == 0).all(axis=0).sum() / len(h)):
+            hint = "divided by the number of images: it is a share of the units, so divide by their number"
+        elif close(got, (h < 1e-3).all(axis=0).mean()):
+            hint = "a unit that is active once, however little, is alive: compare with 0 exactly"
         else:
             hint = "a unit is dead if its whole column of h is 0"
         yield Problem(i, expected, hint)
@@ -172,6 +179,8 @@ def _fold_the_line(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         found = _pieces(y)
         if found == 2**folds:
             hint = "the pieces are right, their heights are not: each tent must reach up to 1 and come back down to 0"
+        elif any(close(w, [[2, 2], [-4, -4]]) for w, _ in layers[1:-1]):
+            hint = "transposed: each row of a middle weight is (2, −4)"
         elif found <= 2:
             hint = (
                 "nothing is folded twice: the second unit of each layer must start at ½ (a bias of −½ before the bend)"

@@ -40,16 +40,20 @@ def _mend_dead_network(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Pro
                 continue
             expected = f"{wanted}, not {loss:.3f} (ln 10 = 2.303)"
             if logits.std(axis=0).max() < 1e-3:
-                hint = "the network says the same for every image: no signal reaches the end; look at the start's scale"
+                hint = (
+                    "the network says the same for every image: either the start is too small, "
+                    "or a high rate has killed every unit"
+                )
             elif logits.min() >= 0 and logits.max() <= 1:
                 hint = "all scores lie between 0 and 1: a sigmoid before the softmax holds the loss above 1.46"
             else:
-                hint = "the signal arrives, the loss falls, but slowly: look at the learning rate"
+                hint = "the loss falls slowly: too small a rate, or a start that is still too small"
             yield Problem(i, expected, hint)
 
 
 # 5. Read four logs ----------------------------------------------------------------------------------------------------
 LOGS = {"A": "dead", "B": "overfitting", "C": "exploding", "D": "wrong labels"}
+WORDS = ("learning", *LOGS.values())
 
 
 @exercise("04.read_logs", "Read four logs", once)
@@ -64,12 +68,17 @@ def _read_logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         "C": "log C: read the exponents from line to line",
         "D": "log D: a test accuracy far *below* guessing is no accident: compared with which labels?",
     }
-    if all(value == "learning" for value in got.values()):
+    if all(str(value).lower() == "learning" for value in got.values()):
         yield Problem(
             0, "four different diagnoses", "a falling training loss alone is not learning: look at the test columns"
         )
     for name, diagnosis in LOGS.items():
-        if got[name] != diagnosis:
+        said = str(got[name]).strip().lower()
+        if said not in WORDS:
+            yield Problem(
+                0, f"for log {name} one of: {', '.join(WORDS)}", f"{got[name]!r} is not one of the five words"
+            )
+        elif said != diagnosis:
             yield Problem(0, f"another diagnosis for log {name}", hints[name])
 
 
@@ -80,6 +89,7 @@ def _who_cases(rng: np.random.Generator) -> list[Inputs]:
         confidence = 1 - 0.6 * rng.beta(0.5, 3, count)
         right = rng.random(count) < confidence**2  # as real networks do, it promises too much
         cases.append((confidence, right, error, look))
+    cases.append((np.array([0.9, 0.95, 0.99]), np.array([True, False, False]), 5.0, 0.1))  # everything to a person
     return cases
 
 
@@ -101,6 +111,8 @@ def _who_answers(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         everything = error * (~right).sum()
         if np.isnan(threshold):
             hint = "a threshold is a number: images with a confidence below it go to a person"
+        elif _cost(confidence, right, error, look, np.nextafter(threshold, np.inf)) <= best + 1e-9:
+            hint = "one step off: the network answers at the threshold too"
         elif handed == 1:
             hint = "everything is handed over: that avoids every error, and pays for every look"
         elif handed == 0 and mine == everything:

@@ -69,7 +69,7 @@ def fit(
     shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
     first = len(history.get("loss", ()))
     good = [p.data.copy() for p in model.parameters()]
-    with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown) as bar:
+    with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=2) as bar:
         for epoch in range(first, epochs):
             if patience is not None and epoch - 1 - best["epoch"] >= patience:
                 break

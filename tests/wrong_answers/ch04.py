@@ -27,6 +27,11 @@ def one_operation(widths):
     return weights + sum(widths[1:]), weights
 
 
+def biases_in_operations(widths):
+    weights = sum(a * b for a, b in pairwise(widths))
+    return weights + sum(widths[1:]), 2 * weights + sum(widths[1:])
+
+
 def wrong_order(layers):
     weight, bias = layers[0]
     for w, b in layers[1:]:
@@ -102,6 +107,11 @@ def rate_left(x, y, seed):
     return _train(x, y, seed, lr=0.0001)
 
 
+def every_unit_dead(x, y, seed):
+    """What a rate of 0.2 or 0.3 leaves on many starts: the shares of the digits, for every image."""
+    return np.tile(np.log(np.bincount(y, minlength=10) / len(y)), (len(x), 1))
+
+
 def all_learning():
     return dict.fromkeys("ABCD", "learning")
 
@@ -118,6 +128,10 @@ def bad_score_is_dead():
     return {"A": "dead", "B": "overfitting", "C": "exploding", "D": "overfitting"}
 
 
+def own_word():
+    return {"A": "Dead", "B": "too long", "C": "exploding", "D": "wrong labels"}
+
+
 def share_of_zeros(h):
     return (h == 0).mean()
 
@@ -132,6 +146,14 @@ def silent_images(h):
 
 def dead_count(h):
     return (h == 0).all(axis=0).sum()
+
+
+def divided_by_images(h):
+    return (h == 0).all(axis=0).sum() / len(h)
+
+
+def nearly_dead(h):
+    return (h < 1e-3).all(axis=0).mean()
 
 
 FIRST = (np.array([[1.0], [1.0]]), np.array([0.0, -0.5]))
@@ -156,6 +178,11 @@ def half_the_slope(k):
     return [FIRST, *[middle] * (k - 1), LAST]
 
 
+def middle_transposed(k):
+    middle = (np.array([[2.0, 2.0], [-4.0, -4.0]]), np.array([0.0, -0.5]))
+    return [FIRST, *[middle] * (k - 1), LAST]
+
+
 def always_the_network(confidence, right, error, look):
     return 0.0
 
@@ -172,11 +199,22 @@ def half(confidence, right, error, look):
     return float(np.median(confidence))
 
 
+def strictly_above(confidence, right, error, look):
+    """The cheapest if the network answered above the threshold only."""
+
+    def cost(threshold):
+        answered = confidence > threshold
+        return error * (answered & ~right).sum() + look * (~answered).sum()
+
+    return min([-1.0, *confidence], key=cost)
+
+
 WRONG = {
     "04.read_the_bill": [
         (no_biases, "biases are missing"),
         (input_as_layer, "counted as a layer"),
         (one_operation, "two operations"),
+        (biases_in_operations, "the parameters are right"),
     ],
     "04.collapse": [
         (wrong_order, "stands on the left"),
@@ -193,30 +231,36 @@ WRONG = {
         (broken_train, "the same for every image"),
         (more_steps, "the same for every image"),
         (only_the_start, "sigmoid before the softmax"),
-        (rate_left, "look at the learning rate"),
+        (rate_left, "too small a rate"),
+        (every_unit_dead, "a high rate has killed every unit"),
     ],
     "04.read_logs": [
         (all_learning, "alone is not learning"),
         (falling_is_learning, "log A"),
         (low_loss_is_learning, "log B"),
         (bad_score_is_dead, "log D"),
+        (own_word, "not one of the five words"),
     ],
     "04.dead_share": [
         (share_of_zeros, "share of zeros"),
         (ever_silent, "silent once is not dead"),
         (silent_images, "share of images"),
         (dead_count, "not a count"),
+        (divided_by_images, "divided by the number of images"),
+        (nearly_dead, "however little"),
     ],
     "04.fold_the_line": [
         (one_layer, "one hidden layer bends"),
         (handed_on_unfolded, "nothing is folded twice"),
         (low_tents, "their heights are not"),
         (half_the_slope, "from the same units"),
+        (middle_transposed, "each row of a middle weight"),
     ],
     "04.who_answers": [
         (always_the_network, "nothing is handed over"),
         (always_a_person, "everything is handed over"),
         (trusting, "promises too much"),
         (half, "try every confidence"),
+        (strictly_above, "answers at the threshold too"),
     ],
 }
