@@ -349,9 +349,18 @@ def test_a_generator_that_is_shared_is_stored_once(tmp_path):
 )
 def test_the_bar_goes_to_stderr_and_can_be_switched_off(progress, variable, shown, capsys, monkeypatch):
     monkeypatch.delenv("MINILIB_PROGRESS", raising=False)
+    monkeypatch.setattr(train_module, "BAR_AFTER", 0)
     if variable is not None:
         monkeypatch.setenv("MINILIB_PROGRESS", variable)
     quick(classifier(), epochs=2, progress=progress)
     out, err = capsys.readouterr()
     assert out == ""
     assert ("epoch" in err) == shown
+
+
+def test_a_short_run_shows_no_bar_unless_it_is_asked_for(capsys, monkeypatch):
+    monkeypatch.delenv("MINILIB_PROGRESS", raising=False)
+    quick(classifier(), epochs=2, progress=None)
+    assert capsys.readouterr().err == ""
+    quick(classifier(), epochs=2, progress=True)
+    assert "epoch" in capsys.readouterr().err

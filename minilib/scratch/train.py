@@ -21,6 +21,8 @@ from minilib.scratch.optim import Optimizer, clip_grad_norm_
 from minilib.scratch.tensor import Tensor, no_grad
 
 History = dict[str, list[float]]
+BAR_AFTER = 2.0
+"""Seconds of training after which a bar appears that nobody asked for: a short run needs none."""
 
 
 class Diverged(FloatingPointError):
@@ -53,7 +55,8 @@ def fit(
     evaluate: called after each epoch in eval mode, without gradients; its numbers enter the history as "valid_NAME".
     patience: stop once "valid_" + monitor has not become smaller for so many epochs; the best weights are put back.
     checkpoint: a file written after each epoch, in one piece; if it exists, training goes on from there, to the same
-    numbers as if it had never stopped.   progress: a bar on stderr; by default unless MINILIB_PROGRESS=0.
+    numbers as if it had never stopped.   progress: a bar on stderr; None: after two seconds, unless
+    MINILIB_PROGRESS=0 is set.
     Raises Diverged at the first loss that is nan or infinite; the model then holds the last weights whose loss was not.
     Derived in: notebooks/04_multilayer_perceptrons.ipynb
     """
@@ -67,9 +70,10 @@ def fit(
     if checkpoint is not None and Path(checkpoint).exists():
         _load(Path(checkpoint), model, optimizer, rngs, history, best)
     shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
+    wait = 0 if progress else BAR_AFTER
     first = len(history.get("loss", ()))
     good = [p.data.copy() for p in model.parameters()]
-    with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=2) as bar:
+    with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=wait) as bar:
         for epoch in range(first, epochs):
             if patience is not None and epoch - 1 - best["epoch"] >= patience:
                 break
