@@ -160,6 +160,7 @@ def test_the_table_links_what_is_in_the_book_and_names_what_is_planned(small_boo
     page = small_book["index.html"]
     assert 'href="notebooks/02_gradient_descent.html#claim-c11"' in page
     assert "Comes with chapter 16, Translation." in page
+    assert page.count('<strong class="verdict">expected: ') == 1
 
 
 def test_an_unknown_claim_fails_the_build(tmp_path: Path) -> None:

@@ -94,10 +94,6 @@ class ClaimTable(SphinxDirective):
         table = claim_table()
         for name, claim in registry_of(self.env).items():
             entry = nodes.container(classes=["claim-entry"], ids=[name.lower()], name=name)
-            entry += raw(
-                f'<p class="box-label">{name} · {escape(claim["source"])} · '
-                f'<strong class="verdict">{escape(claim["verdict"])}</strong></p>'
-            )
             said = nodes.container(classes=["claim-said"])
             found = nodes.container(classes=["claim-finding"])
             for text, group in ((claim["claim"], said), (claim["finding"], found)):
@@ -107,10 +103,23 @@ class ClaimTable(SphinxDirective):
         return [table]
 
 
+def settled_in(app: Sphinx, claim: Claim) -> list[str]:
+    """The pages that hold the claim's box."""
+    return sorted(set(getattr(app.env, "claims_seen", {}).get(claim["id"], [])))
+
+
+def label_of(app: Sphinx, claim: Claim) -> str:
+    """What stands over a claim, as HTML; the verdict of a chapter that is not there yet is only expected."""
+    expected = "expected: " if claim["chapters"] and not settled_in(app, claim) else ""
+    return (
+        f'<p class="box-label">{claim["id"]} · {escape(claim["source"])} · '
+        f'<strong class="verdict">{expected}{escape(claim["verdict"])}</strong></p>'
+    )
+
+
 def place_of(app: Sphinx, claim: Claim, docname: str) -> str:
     """One sentence, as HTML: where the claim is settled, or which chapter it comes with."""
-    pages = sorted(set(getattr(app.env, "claims_seen", {}).get(claim["id"], [])))
-    if pages:
+    if pages := settled_in(app, claim):
         links = [
             f'<a href="{app.builder.get_relative_uri(docname, page)}#claim-{claim["id"].lower()}">'
             f"{escape(app.env.titles[page].astext())}</a>"
@@ -128,7 +137,9 @@ def fill_tables(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         counts = [f"{sum(c['verdict'] == v for c in registry.values())} {v}" for v in VERDICTS]
         summary = nodes.paragraph("", f"{len(registry)} claims: {', '.join(counts)}.", classes=["claim-summary"])
         for entry in table.children:
-            place = place_of(app, registry[entry["name"]], docname)
+            claim = registry[entry["name"]]
+            place = place_of(app, claim, docname)
+            entry.insert(0, raw(label_of(app, claim)))
             entry += raw(f'<p class="claim-place">{place}</p>')
         table.replace_self([summary, *table.children])
 
