@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -196,54 +196,68 @@ def _price(threshold: float, p: Array, y: Array, miss: float, alarm: float, abov
     return float(miss * ((y == 1) & ~yes).sum() + alarm * ((y == 0) & yes).sum())
 
 
+def _chooses(miss: float, alarm: float, above: bool, t: float, p: Array, y: Array) -> bool:
+    """Whether a reader who counts with these prices, on 101 thresholds or more, could choose the threshold t."""
+    least = min(_price(other, p, y, miss, alarm, above) for other in np.linspace(0, 1, 101))
+    return _price(t, p, y, miss, alarm, above) <= least * (1 + 1e-9)
+
+
+# What a mistake would choose: (threshold, p, y, miss, alarm) → does it explain this threshold?
+PRICE_MISTAKES: list[tuple[Callable[[float, Array, Array, float, float], bool], str]] = [
+    (lambda t, *_: t == 0.5, "0.5 is right only if both errors cost the same and the probabilities can be believed"),
+    (
+        lambda t, p, y, miss, alarm: close(t, alarm / (alarm + miss)),
+        "alarm/(alarm + miss) is best if the probabilities can be believed, which these cannot: "
+        "count what each threshold costs on the samples",
+    ),
+    (
+        lambda t, p, y, miss, alarm: close(t, min(alarm / miss, 1)) or close(t, alarm / miss),
+        "alarm/miss are odds, not a probability; and no formula helps where p cannot be believed: count",
+    ),
+    (
+        lambda t, p, y, miss, alarm: close(t, miss / (alarm + miss)) or _chooses(alarm, miss, False, t, p, y),
+        "the prices are the wrong way round: where a miss is dear, say yes early, with a low threshold",
+    ),
+    (
+        lambda t, p, y, miss, alarm: _chooses(miss, alarm, True, t, p, y),
+        "counted with p > threshold; a sample that stands exactly at the threshold is a yes: p >= threshold",
+    ),
+    (
+        lambda t, p, y, miss, alarm: _chooses(miss / (y == 1).sum(), alarm / (y == 0).sum(), False, t, p, y),
+        "each error is priced as a share of its class: the bill is for the number of errors, so count them",
+    ),
+    (
+        lambda t, p, y, miss, alarm: _chooses(1, 1, False, t, p, y),
+        "that is where the errors are fewest: their prices are never used",
+    ),
+    (
+        lambda t, p, y, miss, alarm: _chooses(miss, alarm, False, t, p, 1 - y),
+        "truth 0 and truth 1 are exchanged: a miss is a sample with truth 1 below the threshold",
+    ),
+]
+
+
 @exercise("02.best_threshold", "Price the errors", _price_cases)
 def _best_threshold(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
-    for i, ((p, y, miss, alarm), got) in enumerate(zip(inputs, outputs, strict=True)):
-        if np.shape(got) != ():
-            yield Problem(i, "one number", "give back the cheapest threshold alone, a plain number from 0 to 1")
-            continue
-        threshold = float(got)
-
-        def least(
-            miss: float, alarm: float, above: bool = False, p: Array = p, y: Array = y, points: int = 201
-        ) -> float:
-            return min(_price(t, p, y, miss, alarm, above) for t in np.linspace(0, 1, points))
-
-        def cheapest(
-            miss: float, alarm: float, above: bool = False, t: float = threshold, p: Array = p, y: Array = y
-        ) -> bool:
-            """Whether a reader who counts in this way, on 101 thresholds or more, would choose this threshold."""
-            return _price(t, p, y, miss, alarm, above) <= least(miss, alarm, above, p, y, 101) + 1e-9
-
-        paid, best = _price(threshold, p, y, miss, alarm), least(miss, alarm)
+    if any(np.shape(got) != () for got in outputs):
+        yield Problem(0, "one number", "give back the cheapest threshold alone, a plain number from 0 to 1")
+        return
+    thresholds = [float(got) for got in outputs]
+    for i, ((p, y, miss, alarm), threshold) in enumerate(zip(inputs, thresholds, strict=True)):
+        paid = _price(threshold, p, y, miss, alarm)
+        best = min(_price(t, p, y, miss, alarm) for t in np.linspace(0, 1, 201))
         if np.isfinite(threshold) and paid <= best + 1e-9:
             continue
-        no, yes = max(int((y == 0).sum()), 1), max(int((y == 1).sum()), 1)
-        ratio = (
-            "alarm/(alarm + miss) is best if the probabilities can be believed, which these cannot: "
-            "count what each threshold costs on the samples"
-        )
+        # a mistake explains the answer only if it explains every case
+        hints = [
+            (all(mistake(t, *case) for t, case in zip(thresholds, inputs, strict=True)), hint)
+            for mistake, hint in PRICE_MISTAKES
+        ]
+        close_by = "close, but another threshold costs less: try at least 201, or every p that occurs"
         hints = [
             (not 0 <= threshold <= 1, "a threshold for probabilities lies between 0 and 1"),
-            (threshold == 0.5, "0.5 is right only if both errors cost the same and the probabilities can be believed"),
-            (close(threshold, alarm / (alarm + miss)), ratio),
-            (
-                close(threshold, miss / (alarm + miss)) or cheapest(alarm, miss),
-                "the prices are the wrong way round: where a miss is dear, say yes early, with a low threshold",
-            ),
-            (
-                _price(threshold, p, y, miss, alarm, above=True) < paid and cheapest(miss, alarm, above=True),
-                "counted with p > threshold; a sample that stands exactly at the threshold is a yes: p >= threshold",
-            ),
-            (
-                cheapest(miss / yes, alarm / no),
-                "each error is priced as a share of its class: the bill is for the number of errors, so count them",
-            ),
-            (cheapest(1, 1), "that is where the errors are fewest: their prices are never used"),
-            (
-                paid <= 1.1 * best,
-                "close, but another threshold costs less: try at least 201, or every p that occurs",
-            ),
+            *hints,
+            (paid <= 1.1 * best, close_by),
         ]
         general = "try many thresholds, add up misses · price + alarms · price for each, keep the cheapest"
         expected = f"a threshold at which the errors cost at most {best:g} (yours: {paid:g})"

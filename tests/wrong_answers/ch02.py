@@ -197,6 +197,15 @@ def no_sigmoid(X, y, w, b, penalty):
     return _logistic(X, y, w, b, penalty, error=X @ w + b - y)
 
 
+def yes_or_no(X, y, w, b, penalty):
+    return _logistic(X, y, w, b, penalty, error=(X @ w + b > 0) - y)
+
+
+def leash_squared(X, y, w, b, penalty):
+    of_w, of_b = _logistic(X, y, w, b, 0)
+    return of_w + penalty / 2 * w**2, of_b
+
+
 def bias_forgotten(X, y, w, b, penalty):
     return _logistic(X, y, w, 0.0, penalty)
 
@@ -244,6 +253,24 @@ def abs_missing_in_no(z, y, weight):
 
 def large_part_missing(z, y, weight):
     return (weight * y + 1 - y) * np.log1p(np.exp(-np.abs(z)))
+
+
+def minus_missing(z, y, weight):
+    with np.errstate(all="ignore"):
+        of_no = np.maximum(z, 0) + np.log1p(np.exp(np.abs(z)))
+        return weight * y * np.logaddexp(0, -z) + (1 - y) * of_no
+
+
+def infinity_replaced(z, y, weight):
+    return np.nan_to_num(naive_loss(z, y, weight), posinf=1e4)
+
+
+def weight_on_the_score(z, y, weight):
+    return np.logaddexp(0, z) - weight * y * z
+
+
+def in_bits(*arguments):
+    return _right_loss(*arguments) / np.log(2)
 
 
 def halves_exchanged(z, y, weight):
@@ -526,7 +553,9 @@ WRONG = {
         (first_slope_kept, "the slope of the start"),
         (nudged_up, "your walk ends 0.005 beside"),
         (nudged_down, "your walk ends 0.05 beside"),
-        (lambda w, rate, steps: _walk(w, rate, steps, 1), "must multiply w − 4"),
+        (lambda w, rate, steps: _walk(w, rate, steps, 1), "a fifth as far"),
+        (lambda w, rate, steps: _walk(w, rate, steps + 1, 5)[1:], "begins after the first step"),
+        (lambda w, rate, steps: _walk(w, rate, steps, 3), "must multiply w − 4"),
     ],
     "02.rate_limit": [
         (unscaled_limit, "differs by N/2"),
@@ -537,6 +566,8 @@ WRONG = {
         (unsorted, "direction in between"),
         (best_guarantee, "best guarantee"),
         (singular_value, "must be squared"),
+        (lambda X: 2 / np.linalg.eigvalsh(2 * X.T @ X / X.shape[1])[-1], "over the rows"),
+        (lambda X: 2 / np.linalg.norm(2 * X.T @ X / len(X)), "a norm of the whole matrix"),
         (summed_curvatures, "sum of all curvatures"),
         (steepest_column, "along one column alone"),
         (covariance, "means of the columns"),
@@ -552,12 +583,14 @@ WRONG = {
         (weights_summed, "divide it by N"),
         (of_squared_error, "has no p(1 − p)"),
         (no_sigmoid, "p is the sigmoid"),
+        (yes_or_no, "the probability itself"),
         (bias_forgotten, "if b were 0"),
         (bias_on_the_leash, "bias is free"),
         (no_leash, "penalty is missing"),
         (leash_shared, "outside the mean"),
         (leash_for_each, "not for each sample"),
         (leash_pushes, "pulls the wrong way"),
+        (leash_squared, "right without a penalty"),
         (leash_doubled, "off by a factor 2"),
         (summed_over_columns, "not over the columns"),
         (weights_as_column, "has the shape of w, (3,)"),
@@ -576,6 +609,10 @@ WRONG = {
         (abs_missing, "without the absolute value"),
         (abs_missing_in_no, "without the absolute value"),
         (large_part_missing, "large part is missing"),
+        (minus_missing, "must never be positive"),
+        (infinity_replaced, "right near 0, wrong far out"),
+        (weight_on_the_score, "more than the last term"),
+        (in_bits, "in bits"),
         (halves_exchanged, "halves are exchanged"),
         (other_half_weighted, "wrong half"),
         (weight_on_both, "on both halves"),
@@ -635,6 +672,8 @@ WRONG = {
         (prices_swapped, "wrong way round"),
         (ratio_upside_down, "wrong way round"),
         (believes_the_model, "cannot: count"),
+        (lambda p, y, miss, alarm: min(alarm / miss, 1), "are odds"),
+        (lambda p, y, miss, alarm: _cheapest(p, 1 - y, miss, alarm), "truth 0 and truth 1 are exchanged"),
         (above_on_a_grid, "p >= threshold"),
         (above_on_the_samples, "p >= threshold"),
         (shares_of_classes, "share of its class"),
