@@ -180,8 +180,8 @@ def _stable_hint(got: Array, z: Array, y: Array, weight: float, of_yes: Array, o
         elif abs(digits - round(digits)) < 0.005:
             cause = f"a probability kept above 1e-{round(digits)}"
         else:
-            cause = "a clipped score, or a probability kept away from 0,"
-        hints.append((True, f"capped at {top:.1f}: {cause} stops the loss growing where the model is most wrong"))
+            cause = "a clipped score, or a probability kept away from 0"
+        hints.append((True, f"capped at {top:.1f}: with {cause} the loss stops growing where the model is most wrong"))
     if np.abs(z).max() > 100:
         return first_hint(hints, "right near 0, wrong far out: 1 − p loses its digits there; start from z, not from p")
     return first_hint(hints, "near 0 it must equal −weight·y·ln p − (1 − y)·ln(1 − p); compute one sample by hand")

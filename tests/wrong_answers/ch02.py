@@ -602,10 +602,10 @@ WRONG = {
     "02.stable_loss": [
         (naive_loss, "start from z, not from p"),
         (no_large_part_out, "exp overflows for a large score"),
-        (plus_tiny, "capped at 20.7: a probability kept above 1e-9"),
-        (clipped_scores, "capped at 30.0: scores clipped at ±30"),
+        (plus_tiny, "capped at 20.7: with a probability kept above 1e-9"),
+        (clipped_scores, "capped at 30.0: with scores clipped at ±30"),
         (clipped_probability, "a probability kept above 1e-12"),
-        (odd_clip, "capped at 33.3: a clipped score, or"),
+        (odd_clip, "capped at 33.3: with a clipped score, or"),
         (abs_missing, "without the absolute value"),
         (abs_missing_in_no, "without the absolute value"),
         (large_part_missing, "large part is missing"),
