@@ -48,7 +48,7 @@ function walk(columns, rate, start, steps) {
   return { axes, path, limit, arrives, leaves, steep: share[0], flat: share[1], left, loss: FLOOR + excess(bowl, path.at(-1)) };
 }
 
-const GONE = "past all bounds";
+const GONE = "past all bounds", LOWEST = Math.round(FLOOR);
 const percent = (x) => (x > 1000 ? GONE : x > 10 ? `${short(x)} times` : x < 0.0001 ? "under 0.01 %" : `${short(100 * x)} %`);
 const inSteps = (n) => `${n} step${n === 1 ? "" : "s"}`;
 const asRate = (columns, rate) => rate.toFixed(BOWLS[columns].digits);
@@ -57,8 +57,8 @@ const asRate = (columns, rate) => rate.toFixed(BOWLS[columns].digits);
 function sentence(columns, rate, steps, found, best) {
   const share = rate / found.limit, near = Math.abs(share - 1) < 0.0005;
   const now = found.left > BOUND ? GONE
-    : found.left > 1 ? `${short(found.loss)}, its excess ${short(found.left)} times the starting one`
-    : `${short(found.loss)}: ${percent(found.left)} of the starting excess is left`;
+    : found.left > 1 ? `${short(found.loss)}, its excess over the lowest, ${LOWEST}, ${short(found.left)} times the starting one`
+    : `${short(found.loss)}: ${percent(found.left)} of the starting excess over the lowest, ${LOWEST}, is left`;
   return [
     `Rate ${asRate(columns, rate)} is ${share.toFixed(near ? 5 : 3)} of the limit ${short(found.limit)}.`,
     `After ${inSteps(steps)} the loss is ${now}.`,
@@ -241,8 +241,8 @@ function render({ model, el }) {
       update(false);
       film.play();
     });
-    const help = "Drag the large dot to move the start, or click a place on the map; the two start sliders do the same from the keyboard. ";
-    readout.before(node("p", { style: "margin: 0.6rem 0 0; color: var(--lm-grey)" }, `${help}The excess is the loss above the lowest that this model can reach, ${Math.round(FLOOR)}.`));
+    const help = "Drag the large dot to move the start, or click a place on the map; the two start sliders do the same from the keyboard.";
+    readout.before(node("p", { style: "margin: 0.6rem 0 0; color: var(--lm-grey)" }, help));
     draggable(startAt);
   }
 
