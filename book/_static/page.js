@@ -3,7 +3,7 @@
 (() => {
   if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS === "object") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
-  const boxes = ".math .formula, .table-scroll, .cell_output .output, .lm-stage, .bd-article table, .bd-sidebar-primary, .bd-sidebar-secondary";
+  const boxes = ".math .formula, .table-scroll, .bd-article figure, .cell_output .output, .lm-stage, .bd-article table, .bd-sidebar-primary, .bd-sidebar-secondary";
   function reach() {
     for (const box of document.querySelectorAll(boxes)) {
       const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
