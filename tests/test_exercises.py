@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,15 @@ def test_a_file_that_a_student_has_worked_in_is_kept(tmp_path):
     assert mine.read_text(encoding="utf8") == "my work"
     assert set(write_all(tmp_path, fresh=True).values()) == {"written"}
     assert mine.read_text(encoding="utf8") != "my work"
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem[:2])
+def test_the_teachers_page_shares_out_every_exercise_with_its_minutes(path):
+    page = (EXERCISES[0].parents[2] / "book/teaching.md").read_text("utf8")
+    row = re.search(rf"^\| \[{path.stem[:2]}\]\(.*$", page, re.MULTILINE)
+    assert row, f"book/teaching.md has no row for {path.stem}"
+    minutes = [cell.metadata["exercise"]["minutes"] for cell in read(path).cells if "exercise" in cell.metadata]
+    parts = re.findall(r"\| ([\d, ]+) \((\d+)\) ", row[0])
+    numbers = [[int(n) for n in listed.split(",")] for listed, _ in parts]
+    assert [sum(minutes[n - 1] for n in part) for part in numbers] == [int(total) for _, total in parts]
+    assert sorted(n for part in numbers for n in part) == list(range(1, len(minutes) + 1))
