@@ -18,6 +18,7 @@ ALL = CHAPTERS + EXERCISES + PAGES
 every_notebook = pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT)))
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 LONGEST_CELL = 25
+LONGEST_LINE = 80  # of a cell, as wide as the column of the page
 VOLATILE = {
     "a path": r"(?<![\w.])(/home|/root|/tmp|/usr|/work|[A-Z]:\\)",
     "an address in memory": r"0x[0-9a-f]{6,}",
@@ -76,6 +77,12 @@ def test_cells_are_short(path, record_property):
     print(report)
     # an exercise's cell holds a whole solution; a chapter's cell one idea
     assert sizes[-1] <= (LONGEST_CELL if path in CHAPTERS else 2 * LONGEST_CELL), report
+
+
+@every_notebook
+def test_no_line_of_code_is_wider_than_the_page(path):
+    lines = [line for cell in code_cells(path) for line in cell.source.splitlines()]
+    assert not [line for line in lines if len(line) > LONGEST_LINE]
 
 
 @every_notebook
