@@ -27,7 +27,8 @@ WRITTEN = [number for number in course_data.CHAPTERS if course_data.exists(ROOT,
 CONF = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
-extensions = ["myst_nb", "katex_math", "claims", "admonitions", "figures", "course_map", "first_page", "page_assets", "repairs"]
+extensions = ["myst_nb", "katex_math", "claims", "admonitions", "figures", "course_map"]
+extensions += ["first_page", "page_assets", "repairs"]
 html_math_renderer = "katex"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 nb_execution_mode = "off"

@@ -27,10 +27,12 @@ BUGS = {
     # not in the program, but easy to make while mending it
     "up": "the bias walks uphill while the weights walk down: both steps go against their slopes",
     "sum": "the bias takes N times its step: its slope is the mean of p − y, not the sum",
+    "total": "the weights take N times their step: their slope is the mean over the rows, Xᵀ(p − y)/N",
+    "late": "w has moved before b looks: both steps of a round use the same p − y",
     "own": "the test rows are scaled by their own mean and std: in production rows come one by one; use the training's",
     "ddof": "std divides by N − 1 (ddof=1): no mistake in itself, but the given program divides by N; keep that",
 }
-FORMS = ({"bias", "up", "sum"}, {"leak", "own"})  # of each of these a program can have only one
+FORMS = ({"bias", "up", "sum"}, {"leak", "own"}, {"late", "sign"})  # of each of these a program can have only one
 
 
 def _trained(bugs: tuple[str, ...], train_x: Array, train_y: Array, test_x: Array, rate: float, steps: int) -> Any:
@@ -42,7 +44,8 @@ def _trained(bugs: tuple[str, ...], train_x: Array, train_y: Array, test_x: Arra
     for _ in range(steps):
         error = _sigmoid(x @ w + b) - train_y
         error = -error if "sign" in bugs else error
-        w = w - rate * x.T @ error / len(x)
+        w = w - rate * x.T @ error / (1 if "total" in bugs else len(x))
+        error = _sigmoid(x @ w + b) - train_y if "late" in bugs else error
         b = b - rate * share * error.mean()
     if "own" in bugs:
         mean, std = test_x.mean(0), test_x.std(0, ddof=ddof)
@@ -207,8 +210,8 @@ PRICE_MISTAKES: list[tuple[Callable[[float, Array, Array, float, float], bool], 
     (lambda t, *_: t == 0.5, "0.5 is right only if both errors cost the same and the probabilities can be believed"),
     (
         lambda t, p, y, miss, alarm: close(t, alarm / (alarm + miss)),
-        "alarm/(alarm + miss) is best if the probabilities can be believed, which these cannot: "
-        "count what each threshold costs on the samples",
+        "alarm/(alarm + miss) is best on average, and only if the probabilities can be believed; "
+        "the question is these samples: count what each threshold costs on them",
     ),
     (
         lambda t, p, y, miss, alarm: close(t, min(alarm / miss, 1)) or close(t, alarm / miss),
@@ -244,7 +247,7 @@ def _best_threshold(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Proble
         return
     thresholds = [float(got) for got in outputs]
     for i, ((p, y, miss, alarm), threshold) in enumerate(zip(inputs, thresholds, strict=True)):
-        paid = _price(threshold, p, y, miss, alarm)
+        paid = min(_price(t, p, y, miss, alarm) for t in (threshold, threshold - 1e-6))  # float32 may round up
         best = min(_price(t, p, y, miss, alarm) for t in np.linspace(0, 1, 201))
         if np.isfinite(threshold) and paid <= best + 1e-9:
             continue

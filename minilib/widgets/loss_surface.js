@@ -50,6 +50,7 @@ function walk(columns, rate, start, steps) {
 
 const GONE = "past all bounds", LOWEST = Math.round(FLOOR);
 const percent = (x) => (x > 1000 ? GONE : x > 10 ? `${short(x)} times` : x < 0.0001 ? "under 0.01 %" : `${short(100 * x)} %`);
+const whole = (x) => (x < 1e6 ? Math.round(x).toString() : short(x));
 const inSteps = (n) => `${n} step${n === 1 ? "" : "s"}`;
 const asRate = (columns, rate) => rate.toFixed(BOWLS[columns].digits);
 
@@ -57,8 +58,8 @@ const asRate = (columns, rate) => rate.toFixed(BOWLS[columns].digits);
 function sentence(columns, rate, steps, found, best) {
   const share = rate / found.limit, near = Math.abs(share - 1) < 0.0005;
   const now = found.left > BOUND ? GONE
-    : found.left > 1 ? `${short(found.loss)}, its excess over the lowest, ${LOWEST}, ${short(found.left)} times the starting one`
-    : `${short(found.loss)}: ${percent(found.left)} of the starting excess over the lowest, ${LOWEST}, is left`;
+    : found.left > 1 ? `${whole(found.loss)}, its excess over the lowest, ${LOWEST}, ${short(found.left)} times the starting one`
+    : `${whole(found.loss)}: ${percent(found.left)} of the starting excess over the lowest, ${LOWEST}, is left`;
   return [
     `Rate ${asRate(columns, rate)} is ${share.toFixed(near ? 5 : 3)} of the limit ${short(found.limit)}.`,
     `After ${inSteps(steps)} the loss is ${now}.`,
@@ -96,7 +97,7 @@ function drawMap(pen, box, columns, found, paint) {
     pen.stroke();
   }
   pen.globalAlpha = 1;
-  const seen = found.path.filter(([x, y]) => Math.abs(x) < 1e5 && Math.abs(y) < 1e5);
+  const seen = found.path.slice(0, found.leaves ?? undefined).filter(([x, y]) => Math.abs(x) < 1e5 && Math.abs(y) < 1e5);
   pen.strokeStyle = pen.fillStyle = paint.blue;
   pen.lineWidth = 1.4;
   pen.beginPath();

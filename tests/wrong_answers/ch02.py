@@ -349,6 +349,24 @@ def bias_by_the_sum(*arguments):
     return broken_training(*arguments, mended=FOUR, bias_share=len(arguments[1]))
 
 
+def _walked(train_x, train_y, test_x, rate, steps, share=1, late=False):
+    mean, std = train_x.mean(0), train_x.std(0)
+    x, w, b = (train_x - mean) / std, np.zeros(train_x.shape[1]), 0.0
+    for _ in range(steps):
+        error = _sigmoid(x @ w + b) - train_y
+        w = w - rate * share * x.T @ error / len(x)
+        b = b - rate * ((_sigmoid(x @ w + b) - train_y) if late else error).mean()
+    return w, b, (_sigmoid((test_x - mean) / std @ w + b) > 0.5).astype(int)
+
+
+def weights_by_the_sum(*arguments):
+    return _walked(*arguments, share=len(arguments[1]))
+
+
+def bias_after_the_weights(*arguments):
+    return _walked(*arguments, late=True)
+
+
 def bias_in_an_array(*arguments):
     w, b, answers = broken_training(*arguments, mended=FOUR)
     return w, np.array([b]), answers
@@ -633,6 +651,8 @@ WRONG = {
         (other_std, "ddof=1"),
         (bias_uphill, "bias walks uphill"),
         (bias_by_the_sum, "mean of p − y, not the sum"),
+        (weights_by_the_sum, "weights take N times their step"),
+        (bias_after_the_weights, "w has moved before b looks"),
         (bias_in_an_array, "an array of shape (1,)"),
         (answers_turned, "the answers are not"),
         (answers_left_out, "as the given program does"),
@@ -671,7 +691,7 @@ WRONG = {
         (one_half, "only if both errors cost the same"),
         (prices_swapped, "wrong way round"),
         (ratio_upside_down, "wrong way round"),
-        (believes_the_model, "cannot: count"),
+        (believes_the_model, "the question is these samples"),
         (lambda p, y, miss, alarm: min(alarm / miss, 1), "are odds"),
         (lambda p, y, miss, alarm: _cheapest(p, 1 - y, miss, alarm), "truth 0 and truth 1 are exchanged"),
         (above_on_a_grid, "p >= threshold"),
