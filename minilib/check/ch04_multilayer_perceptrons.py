@@ -78,10 +78,18 @@ def _collapse(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         right = _through(layers, np.eye(n)) - zero  # (n, m)
         if weight.shape == (n, m) and close(weight, right, 1e-4, 1e-4 * size):
             hint = "the weight is transposed: give it as (out, in), as the layers are"
+        elif (
+            close(weight.T, right, 1e-4, 1e-4 * size)
+            and bias.size == m
+            and close(bias.ravel(), zero, 1e-4, 1e-4 * size)
+        ):
+            hint = "the numbers are right; give the bias as (out,), not (1, out)"
         elif close(weight.T, right, 1e-4, 1e-4 * size) and close(bias, _from_the_left(layers), 1e-4, 1e-4 * size):
             hint = "the weight is right; the bias stands on the wrong side of the product: weight @ bias + next bias"
         elif close(weight.T, right, 1e-4, 1e-4 * size):
             hint = "the weight is right; a bias passes through all later layers: multiply it by their weights, then add"
+        elif len(layers) > 2 and close(weight.T, _through(layers[:2], np.eye(n)) - _through(layers[:2], np.zeros(n))):
+            hint = "you joined only the first two layers"
         elif weight.shape != (m, n):
             hint = f"the weight must be {(m, n)}, the bias {(m,)}: check the order of the product"
         else:
@@ -147,6 +155,7 @@ def _dead_cases(rng: np.random.Generator) -> list[Inputs]:
 
 
 SHARES: list[tuple[Callable[[Array], float], str]] = [
+    (lambda h: 100 * (h == 0).all(axis=0).mean(), "a share from 0 to 1, not a percentage"),
     (lambda h: (h > 0).any(axis=0).mean(), "that is the share of the living: count the columns that are 0 throughout"),
     (
         lambda h: (h == 0).mean(),
@@ -223,7 +232,9 @@ def _fold_the_line(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         if close(y, tent, atol=1e-7):
             continue
         found = _pieces(y)
-        if found == 2**folds:
+        if close(layers[-1][0], [[2, 4]]) and np.diff(y).min() >= 0:
+            hint = "the second half must fall: its weight is −4"
+        elif found == 2**folds:
             hint = "the pieces are right, their heights are not: each tent must reach up to 1 and come back down to 0"
         elif any(close(w, [[2, 2], [-4, -4]]) for w, _ in layers[1:-1]):
             hint = "transposed: each row of a middle weight is (2, −4)"

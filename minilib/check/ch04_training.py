@@ -35,25 +35,33 @@ def _mend_dead_network(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Pro
         elif not np.isfinite(logits).all():
             yield Problem(i, wanted, "the training blew up: the rate is too high, or the weights start too large")
         else:
-            loss = _loss(logits, y)
-            if loss < 1:
+            loss, low, high = _loss(logits, y), logits.min(), logits.max()
+            sigmoid = low >= 0 and high <= 1 and (low > 0 or high > 0.999)
+            if loss < 1 and low < 0:
                 continue
-            expected = f"{wanted}, not {loss:.3f} (ln 10 = 2.303)"
+            expected = f"{wanted}, not {loss:.3f} (ln 10 = 2.303)" if loss >= 1 else f"{wanted}, some of them below 0"
             differs = float(np.ptp(logits, axis=0).max())
             if close(logits.sum(axis=1), np.ones(len(x)), 1e-4):
                 hint = "each row adds up to 1: these are probabilities; the loss takes the scores before the softmax"
-            elif differs == 0:
+            elif differs < 1e-5 and 0.01 < low and high < 0.99:  # a sigmoid after dead units stands at 0 and 1
                 hint = (
-                    "the network says exactly the same for every image, so nothing of an image arrives at the end: "
-                    "most often a high rate has killed every unit of a layer"
+                    "nothing of an image arrives at the end: the start is too small (and a sigmoid stands before the "
+                    "softmax)"
+                )
+            elif differs < 1e-5:
+                hint = (
+                    "the network says the same for every image, so nothing of an image arrives at the end: either the "
+                    "start is too small, or a high rate has killed a layer"
                 )
             elif differs < 0.01:
                 hint = (
                     f"the network says nearly the same for every image (scores differ by {differs:.0e} at most): "
                     "the start is too small, and the signal fades from layer to layer"
                 )
-            elif logits.min() >= 0 and logits.max() <= 1:
+            elif sigmoid:
                 hint = "all scores lie between 0 and 1: a sigmoid before the softmax holds the loss above 1.46"
+            elif low >= 0:
+                hint = "no score is below 0: a ReLU stands before the softmax"
             else:
                 hint = "the loss falls slowly: too small a rate, or a start that is still too small"
             yield Problem(i, expected, hint)
@@ -125,6 +133,8 @@ def _who_answers(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             hint = "a threshold is a number: images with a confidence below it go to a person"
         elif close(threshold, best):
             hint = "that is what the cheapest threshold costs: give back the threshold itself"
+        elif costs[-1] <= best + 1e-9 and close(threshold, confidence.max()):
+            hint = "here it is cheapest to hand over everything: try one threshold above all confidences too"
         elif _cost(confidence, right, error, look, np.nextafter(threshold, np.inf)) <= best + 1e-9:
             hint = "one step off: the network answers at the threshold too"
         elif 2 < threshold < len(confidence) and any(

@@ -187,7 +187,7 @@ function render({ model, el }) {
 
   function sentence() {
     const i = currentNode();
-    if (i < 0) return "Only the inputs are known. Press Next.";
+    if (i < 0) return compact ? "Only the inputs are known." : "Only the inputs are known. Press Next.";
     const { name: label, parents } = nodes[i];
     if (step <= forwards()) {
       return `Forward ${step} of ${forwards()}: ${label} is ${number(computed.values[i])}, made from ${parents.map((p) => `${nodes[p].name} (${number(computed.values[p])})`).join(" and ")}.`;

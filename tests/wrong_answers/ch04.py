@@ -77,6 +77,20 @@ def bias_as_a_row(layers):
     return weight[None], bias
 
 
+def bias_in_a_row(layers):
+    weight, bias = layers[0]
+    for w, b in layers[1:]:
+        weight, bias = w @ weight, w @ bias + b
+    return weight, bias[None]
+
+
+def first_two(layers):
+    weight, bias = layers[0]
+    for w, b in layers[1:2]:
+        weight, bias = w @ weight, w @ bias + b
+    return weight, bias
+
+
 def linear_scale(n_in, n_out, slope):
     return 1 / math.sqrt(n_in)
 
@@ -105,7 +119,7 @@ def a_small_number(n_in, n_out, slope):
     return 0.01
 
 
-def _train(x, y, seed, std=None, lr=0.02, sigmoid=False, steps=200):
+def _train(x, y, seed, std=None, lr=0.02, sigmoid=False, steps=200, relu=False):
     rng = np.random.default_rng(seed)
     layers = []
     for n_in, n_out in [(64, 50), *[(50, 50)] * 4, (50, 10)]:
@@ -116,7 +130,7 @@ def _train(x, y, seed, std=None, lr=0.02, sigmoid=False, steps=200):
             init.normal_(linear.weight, std=std, rng=rng)
         init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
-    model = nn.Sequential(*layers[:-1], *([nn.Sigmoid()] if sigmoid else []))
+    model = nn.Sequential(*layers[: None if relu else -1], *([nn.Sigmoid()] if sigmoid else []))
     optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     for _ in range(steps):
         loss = F.cross_entropy(model(Tensor(x)), y)
@@ -133,6 +147,22 @@ def broken_train(x, y, seed):
 
 def more_steps(x, y, seed):
     return _train(x, y, seed, std=0.01, lr=0.0001, sigmoid=True, steps=400)
+
+
+def rate_mended_sigmoid_left(x, y, seed):
+    return _train(x, y, seed, std=0.01, sigmoid=True)
+
+
+def relu_on_the_scores(x, y, seed):
+    return _train(x, y, seed, relu=True)
+
+
+def relu_and_rate_left(x, y, seed):
+    return _train(x, y, seed, lr=0.0001, relu=True)
+
+
+def start_still_small(x, y, seed):
+    return _train(x, y, seed, std=0.04, lr=0.0001)
 
 
 def only_the_start(x, y, seed):
@@ -225,6 +255,10 @@ def nearly_dead(h):
     return (h < 1e-3).all(axis=0).mean()
 
 
+def percentage(h):
+    return 100 * (h == 0).all(axis=0).mean()
+
+
 FIRST = (np.array([[1.0], [1.0]]), np.array([0.0, -0.5]))
 LAST = (np.array([[2.0, -4.0]]), np.array([0.0]))
 
@@ -264,6 +298,11 @@ def middle_transposed(k):
     return [FIRST, *[middle] * (k - 1), LAST]
 
 
+def never_falling(k):
+    middle = (np.array([[2.0, 4.0], [2.0, 4.0]]), np.array([0.0, -0.5]))
+    return [FIRST, *[middle] * (k - 1), (np.array([[2.0, 4.0]]), LAST[1])]
+
+
 def always_the_network(confidence, right, error, look):
     return 0.0
 
@@ -278,6 +317,16 @@ def trusting(confidence, right, error, look):
 
 def half(confidence, right, error, look):
     return float(np.median(confidence))
+
+
+def none_above_all(confidence, right, error, look):
+    """Every confidence tried, and 0, but nothing above them."""
+
+    def cost(threshold):
+        answered = confidence >= threshold
+        return error * (answered & ~right).sum() + look * (~answered).sum()
+
+    return min([0.0, *confidence], key=cost)
 
 
 def cheapest_cost(confidence, right, error, look):
@@ -319,6 +368,8 @@ WRONG = {
         (transposed, "transposed"),
         (bias_from_the_left, "wrong side of the product"),
         (bias_as_a_row, "check the order of the product"),
+        (bias_in_a_row, "give the bias as (out,), not (1, out)"),
+        (first_two, "only the first two layers"),
     ],
     "04.right_scale": [
         (linear_scale, "throws part of the signal away"),
@@ -335,7 +386,11 @@ WRONG = {
         (only_the_rate, "the start is too small"),
         (only_the_start, "sigmoid before the softmax"),
         (rate_left, "too small a rate"),
-        (every_unit_dead, "a high rate has killed every unit"),
+        (rate_mended_sigmoid_left, "(and a sigmoid stands before the softmax)"),
+        (start_still_small, "nearly the same for every image"),
+        (relu_on_the_scores, "a ReLU stands before the softmax"),
+        (relu_and_rate_left, "a ReLU stands before the softmax"),
+        (every_unit_dead, "either the start is too small, or a high rate has killed a layer"),
         (probabilities, "these are probabilities"),
         (blown_up, "blew up"),
         (guesses, "ten scores for each image"),
@@ -358,6 +413,7 @@ WRONG = {
         (dead_count, "not a count"),
         (divided_by_images, "divided by the number of images"),
         (nearly_dead, "however little"),
+        (percentage, "not a percentage"),
     ],
     "04.fold_the_line": [
         (one_layer, "one hidden layer bends"),
@@ -367,6 +423,7 @@ WRONG = {
         (handed_on_unfolded, "nothing is folded twice"),
         (low_tents, "their heights are not"),
         (half_the_slope, "from the same units"),
+        (never_falling, "the second half must fall"),
         (middle_transposed, "each row of a middle weight"),
     ],
     "04.who_answers": [
@@ -377,6 +434,7 @@ WRONG = {
         (strictly_above, "answers at the threshold too"),
         (cheapest_cost, "give back the threshold itself"),
         (position, "the position of the cheapest"),
+        (none_above_all, "cheapest to hand over everything"),
         (not_a_threshold, "a threshold is a number"),
     ],
 }
