@@ -106,7 +106,7 @@ def serve() -> None:
 
 def test() -> None:
     """set up the rest and run every test: code, notebooks, exercises, and the site in a browser"""
-    set_up("site", "data", "lab", "test")
+    set_up("site", "lab", "test", "data")
     browser = find_browser()
     say(f"testing with {browser}")
     check()
@@ -144,19 +144,19 @@ def format() -> None:
 
 def lab() -> None:
     """open JupyterLab on the notebooks"""
-    set_up("data", "lab")
+    set_up("lab", "data")
     run(PYTHON, "-m", "jupyter", "lab", "--notebook-dir", ROOT / "notebooks")
 
 
 def notebooks() -> None:
     """run every notebook and store its outputs, as after a change (all of them, some minutes)"""
-    set_up("data", "lab", "test")
+    set_up("lab", "test", "data")
     run(PYTHON, "-m", "tools.notebooks")
 
 
 def exercises() -> None:
     """write the student versions of the exercises into exercises/; what you have changed there is kept"""
-    set_up("data", "lab", "test")
+    set_up("lab", "test", "data")
     run(PYTHON, "-m", "tools.exercises")
 
 
