@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from minilib.scratch import convolution, lookup, normalisation, rules
+from minilib.scratch.gelu import gelu as gelu_rule
 from minilib.scratch.rules import Array, Rule
 from minilib.scratch.tensor import Tensor, differentiable
 
 relu = differentiable(rules.relu)
 leaky_relu = differentiable(rules.leaky_relu)
-gelu = differentiable(rules.gelu)
+gelu = differentiable(gelu_rule)
 sigmoid = differentiable(rules.sigmoid)
 tanh = differentiable(rules.tanh)
 softplus = differentiable(rules.softplus)
@@ -38,17 +39,21 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Rule:
     out, in_ = weight.shape
     if x.shape[-1] != in_:
         raise ValueError(f"linear: weight {weight.shape} takes {in_} features, the input has shape {x.shape}")
-    value = x @ weight.T
+    rows = x.reshape(-1, in_)  # one large product, not one for each sequence
+    value = rows @ weight.T
     if bias is not None:
         value += bias
 
+    def slope_x(g: Array) -> Array:
+        return (g.reshape(-1, out) @ weight).reshape(x.shape)
+
     def slope_weight(g: Array) -> Array:
-        return g.reshape(-1, out).T @ x.reshape(-1, in_)
+        return g.reshape(-1, out).T @ rows
 
     def slope_bias(g: Array) -> Array:
         return np.add.reduce(g.reshape(-1, out), axis=0)
 
-    return value, (lambda g: g @ weight, slope_weight, slope_bias)
+    return value.reshape(*x.shape[:-1], out), (slope_x, slope_weight, slope_bias)
 
 
 def embedding(input: Any, weight: Tensor) -> Tensor:

@@ -88,9 +88,9 @@ def _lstm(x: Array, weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh:
     """
     steps, (batch, width) = len(x), h0.shape
     scale, shift = _half(x.dtype)  # σ(z) = ½ tanh(½ z) + ½: one tanh for all four gates
-    gates = _project(x, weight_ih, bias_ih + bias_hh).reshape(steps, batch, 4, width)
-    gates *= scale
-    recurrent = np.ascontiguousarray((weight_hh.reshape(4, -1) * scale).reshape(weight_hh.shape).T)
+    half = np.repeat(scale, width)
+    gates = _project(x, weight_ih * half[:, None], (bias_ih + bias_hh) * half).reshape(steps, batch, 4, width)
+    recurrent = np.ascontiguousarray((weight_hh * half[:, None]).T)
     states, cells = np.empty((steps + 2, batch, width), x.dtype), np.empty((steps + 1, batch, width), x.dtype)
     states[0], cells[0], squashed = h0, c0, np.empty((steps, batch, width), x.dtype)
     for t in range(steps):
@@ -116,18 +116,17 @@ def _half(dtype: Any) -> tuple[Array, Array]:
 def _lstm_back(gates: Array, cells: Array, squashed: Array, weight_hh: Array) -> Back:
     def back(g: Array) -> tuple[Array, ...]:
         scale, shift = _half(gates.dtype)
-        signals = scale**2 - (gates - shift) ** 2  # the gates' own slopes: σ(1 − σ) and 1 − tanh²
-        for gate, other in enumerate((gates[:, :, 2], cells[:-1], gates[:, :, 0], squashed)):
-            signals[:, :, gate] *= other
-        through = gates[:, :, 3] * (1 - squashed * squashed)
-        carried, at_cell = np.zeros_like(cells[0]), g[-1]
+        signals, carried, at_cell = np.empty_like(gates), np.zeros_like(cells[0]), g[-1]
         for t in reversed(range(len(gates))):
+            write, keep, new, show = gates[t].swapaxes(0, 1)
             carried = carried + g[t]
-            at_cell = at_cell + carried * through[t]
-            signals[t, :, :3] *= at_cell[:, None]
-            signals[t, :, 3] *= carried
+            at_cell = at_cell + carried * show * (1 - squashed[t] * squashed[t])
+            factors = ((at_cell, new), (at_cell, cells[t]), (at_cell, write), (carried, squashed[t]))
+            for gate, (one, other) in enumerate(factors):
+                np.multiply(one, other, out=signals[t, :, gate])
+            signals[t] *= scale**2 - (gates[t] - shift) ** 2  # a gate's own slope: σ (1 − σ), for g 1 − tanh²
             carried = signals[t].reshape(-1, len(weight_hh)) @ weight_hh
-            at_cell = at_cell * gates[t, :, 1]
+            at_cell = at_cell * keep
         return signals, signals, carried, at_cell
 
     return back
