@@ -6,7 +6,7 @@ whose result is the next layer's input as it stands, without a copy between laye
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: int = 1, 
     if x.ndim != 4 or x.shape[1] != weight.shape[1]:
         raise ValueError(f"conv2d: weight {weight.shape} takes (B, {weight.shape[1]}, H, W), the input is {x.shape}")
     kernel, channels = weight.shape[2:], x.swapaxes(0, 1)
-    height, width = _places("conv2d", x.shape, kernel, stride, padding)
+    places = _places("conv2d", x.shape, kernel, stride, padding)
     kernels = weight.reshape(len(weight), -1)  # (O, C·h·w)
     patches = gather(channels, kernel, stride, padding).reshape(kernels.shape[1], -1)  # (C·h·w, B·H·W)
     value = kernels @ patches
@@ -35,13 +35,17 @@ def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: int = 1, 
         return g.swapaxes(0, 1).reshape(len(weight), -1)
 
     def slope_x(g: Array) -> Array:
-        back = (kernels.T @ flat(g)).reshape(*weight.shape[1:], len(x), height, width)
-        return scatter(back, channels.shape, stride, padding).swapaxes(0, 1)
+        g, parts = flat(g), np.ascontiguousarray(weight.transpose(2, 3, 1, 0))  # (h, w, C, O)
+
+        def patch(i: int, j: int) -> Array:  # one at a time: all at once would leave the cache
+            return (parts[i, j] @ g).reshape(*channels.shape[:2], *places)
+
+        return scatter(patch, channels, kernel, stride, padding).swapaxes(0, 1)
 
     def slope_weight(g: Array) -> Array:
         return (patches @ flat(g).T).T.reshape(weight.shape)
 
-    value = value.reshape(len(weight), len(x), height, width).swapaxes(0, 1)
+    value = value.reshape(len(weight), len(x), *places).swapaxes(0, 1)
     return value, (slope_x, slope_weight, lambda g: flat(g).sum(axis=1))
 
 
@@ -55,12 +59,14 @@ def gather(x: Array, kernel: tuple[int, int], stride: int = 1, padding: int = 0)
     return patches
 
 
-def scatter(patches: Array, shape: tuple[int, ...], stride: int = 1, padding: int = 0) -> Array:
-    """The transpose of `gather`: every copy is added back to where it came from; `shape` is that of gather's x."""
-    channels, batch, height, width = shape
-    padded = np.zeros((channels, batch, height + 2 * padding, width + 2 * padding), patches.dtype)
-    for i, j, window in _windows(patches.shape[-2:], patches.shape[1:3], stride):
-        padded[:, :, *window] += patches[:, i, j]
+def scatter(
+    patch: Callable[[int, int], Array], x: Array, kernel: tuple[int, int], stride: int = 1, padding: int = 0
+) -> Array:
+    """The transpose of `gather`: patch(i, j), of the shape of gather(x)[:, i, j], is added to where that came from."""
+    height, width = x.shape[2:]
+    padded = np.zeros((*x.shape[:2], height + 2 * padding, width + 2 * padding), x.dtype)
+    for i, j, window in _windows(_places("scatter", x.shape, kernel, stride, padding), kernel, stride):
+        padded[:, :, *window] += patch(i, j)
     return padded[:, :, padding : padding + height, padding : padding + width]
 
 
@@ -76,12 +82,12 @@ def max_pool2d(x: Array, kernel_size: int, stride: int | None = None) -> Rule:
         np.maximum(value, x[window], out=value)
 
     def slope(g: Array) -> Array:
-        gradient = np.zeros_like(x)
+        gradient, left, share = np.zeros_like(x), g.copy("K"), np.empty_like(g)
         for window, won in zip(windows[:0:-1], wins[::-1], strict=True):
-            share = g * won
+            np.multiply(left, won, out=share)
+            left -= share
             gradient[window] += share
-            g = g - share
-        gradient[windows[0]] += g
+        gradient[windows[0]] += left
         return gradient
 
     return value, (slope,)
