@@ -144,8 +144,8 @@ class GPT(Module):
     """A stream of token and place to which every block adds, read out by a norm and a linear head.
 
     forward(ids (B, T)) → logits (B, T, vocab_size) for the token after each. Raises ValueError if T > context.
-    Starts with normal numbers of deviation 0.02, those of the 2 · num_layers layers that add to the stream divided by
-    √(2 · num_layers), and biases of 0 (Radford et al. 2019, §2.3).
+    Every layer starts as torch starts it; the tables of a tied GPT start with a deviation of 1/√d_model instead of 1,
+    so that the first logits are small.
     """
 
     def __init__(self, config: GPTConfig, *, rng: np.random.Generator | None = None):
@@ -153,26 +153,17 @@ class GPT(Module):
         vocabulary, width = config.vocab_size, config.d_model
         self.token_embedding = Embedding(vocabulary, width, rng=rng)
         self.position_embedding = LearnedPositions(config.context, width, rng=rng)
-        self.blocks = Sequential(
-            *(
-                TransformerBlock(width, config.nhead, dropout=config.dropout, norm_first=config.norm_first, rng=rng)
-                for _ in range(config.num_layers)
-            )
-        )
+
+        def block() -> TransformerBlock:
+            return TransformerBlock(width, config.nhead, None, config.dropout, norm_first=config.norm_first, rng=rng)
+
+        self.blocks = Sequential(*(block() for _ in range(config.num_layers)))
         self.norm = LayerNorm(width)
         self.head = Linear(width, vocabulary, rng=rng)
         if config.tied:
+            for table in (self.token_embedding.weight, self.position_embedding.weight):
+                init.normal_(table, std=1 / math.sqrt(width), rng=rng)
             self.head.weight = self.token_embedding.weight
-        self._start(rng)
-
-    def _start(self, rng: np.random.Generator) -> None:
-        adds_to_stream = ("out_proj.weight", "linear2.weight")
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                init.zeros_(parameter)
-            elif "norm" not in name:
-                share = math.sqrt(2 * self.config.num_layers) if name.endswith(adds_to_stream) else 1
-                init.normal_(parameter, std=0.02 / share, rng=rng)
 
     def forward(self, ids: Any) -> Tensor:
         x = self.position_embedding(self.token_embedding(ids))  # (B, T, D)
