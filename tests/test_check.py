@@ -243,9 +243,9 @@ def test_same_says_what_agreed(capsys):
     same(lambda a, b: b @ a, lambda a, b: b @ a, np.ones((3, 2)), np.ones((4, 3)))
     same(np.add, np.add, 1.0, 2.0)
     assert capsys.readouterr().out == (
-        "same: my_relu and relu agree on the output (2,) and 1 gradient\n"
-        "same: <lambda> and <lambda> agree on the output (4, 2) and 2 gradients\n"
-        "same: add and add agree on the output ()\n"
+        "same: my_relu and relu\n      agree on the output (2,) and 1 gradient\n"
+        "same: <lambda> and <lambda>\n      agree on the output (4, 2) and 2 gradients\n"
+        "same: add and add\n      agree on the output ()\n"
     )
 
 
@@ -253,7 +253,7 @@ def test_same_compares_gradients_worked_out_by_hand(capsys):
     x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
     same(np.multiply, lambda a, b: a * b, x, y, gradients=lambda a, b: (b, a))
     same(np.tanh, F.tanh, x, gradients=lambda a: 1 - np.tanh(a) ** 2)
-    assert "multiply and <lambda> agree on the output (2,) and 2 gradients" in capsys.readouterr().out
+    assert "multiply and <lambda>\n      agree on the output (2,) and 2 gradients" in capsys.readouterr().out
     with pytest.raises(
         AssertionError, match=r"gradient of input 1, index \(0,\): yours 3, the library's 1|index \(1,\)"
     ):

@@ -27,7 +27,7 @@ WRITTEN = [number for number in course_data.CHAPTERS if course_data.exists(ROOT,
 CONF = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
-extensions = ["myst_nb", "katex_math", "claims", "exercises", "figures", "course_map", "first_page", "page_assets"]
+extensions = ["myst_nb", "katex_math", "claims", "admonitions", "figures", "course_map", "first_page", "page_assets", "repairs"]
 html_math_renderer = "katex"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 nb_execution_mode = "off"
@@ -61,7 +61,7 @@ def exercise_notebook() -> str:
     """One exercise, as its author writes it."""
     statement = (
         "## Exercise 1 · Walk the bowl\n\nFor $L(w) = w^2$, write `walk`.\n\n"
-        '<details class="hint"><summary>Hint</summary>\n\nMultiply by $1 - 2\\eta$.\n\n</details>'
+        '<details class="hint"><summary>▸ Hint</summary>\n\nMultiply by $1 - 2\\eta$.\n\n</details>'
     )
     meta = {"id": "02.walk", "title": "Walk the bowl", "kind": "write", "difficulty": 2, "minutes": 5}
     solution = "def walk(w):\n    ### BEGIN SOLUTION\n    return w * 0.5\n    ### END SOLUTION"
@@ -75,11 +75,19 @@ def exercise_notebook() -> str:
     return nbformat.writes(new.new_notebook(cells=cells))
 
 
+BOX = ":::{admonition} Where they are\n:class: exercises\nIn a folder.\n:::"
+
+
+def claim_box(said: str, name: str = "C11") -> str:
+    """A claim check, as its author writes it."""
+    return f":::{{admonition}} Claim check {name}\n:class: claim-check\n{said}\n\nTrue?\n:::"
+
+
 def widget_notebook() -> str:
     """A chapter that has stored one figure twice, and a layout that nothing shows."""
     view = "application/vnd.jupyter.widget-view+json"
     output = nbformat.v4.new_output("display_data", data={view: {"model_id": "abc"}, "text/plain": "Figure()"})
-    cells = [nbformat.v4.new_markdown_cell("# Chapter\n\n:::{claim} C11\nTrue?\n:::")]
+    cells = [nbformat.v4.new_markdown_cell(f"# Chapter\n\n{claim_box('Squares, $x^2$, everywhere.')}\n\n{BOX}")]
     cells += [nbformat.v4.new_code_cell("Figure()", outputs=[output], execution_count=n) for n in (1, 2)]
     state = {
         "abc": {"state": {"_esm": "let a // </script>", "_css": ".a{}", "config": {"rate": 1}, "result": {}}},
@@ -96,7 +104,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("book")
     text = (
         "# First\n\nInline $\\frac12$.\n\n$$\na &= b \\\\\nc &= d\n$$ (two)\n\nSee {eq}`two`.\n\n"
-        "```{exercises} 02_gradient_descent\n```\n\n```{course-map}\n```\n\n```{part-contents} 1\n```\n\n"
+        "```{course-map}\n```\n\n```{part-contents} 1\n```\n\n"
         "```{claim-table}\n```\n\n```{toctree}\nnotebooks/02_gradient_descent\n```\n"
     )
     done = make_book(
@@ -160,11 +168,17 @@ def test_the_table_links_what_is_in_the_book_and_names_what_is_planned(small_boo
     page = small_book["index.html"]
     assert 'href="notebooks/02_gradient_descent.html#claim-c11"' in page
     assert "Comes with chapter 16, Translation." in page
+    assert page.count('<strong class="verdict">expected: ') == 1
 
 
 def test_an_unknown_claim_fails_the_build(tmp_path: Path) -> None:
-    done = make_book(tmp_path, {"index.md": "# First\n\n:::{claim} C99\nTrue?\n:::\n"})
+    done = make_book(tmp_path, {"index.md": f"# First\n\n{claim_box('Said.', 'C99')}\n"})
     assert done.returncode != 0 and "claim C99 is not in book/claims.yml" in done.stderr
+
+
+def test_a_claim_told_otherwise_than_in_the_registry_fails_the_build(tmp_path: Path) -> None:
+    done = make_book(tmp_path, {"index.md": f"# First\n\n{claim_box('Cubes.')}\n"})
+    assert done.returncode != 0 and "claim C11 reads differently in book/claims.yml: Squares" in done.stderr
 
 
 @pytest.mark.parametrize("change", [{"verdict": "maybe"}, {"finding": None}])
@@ -177,13 +191,13 @@ def test_a_wrong_entry_of_the_registry_is_named(tmp_path: Path, change: dict[str
 
 
 def test_an_exercise_shows_its_facts_and_folds_hint_and_solution(small_book: dict[str, str]) -> None:
-    page = small_book["index.html"]
+    page = small_book["notebooks/02_gradient_descent.html"]
     section = page[page.index('id="exercise-02-walk"') :]
     before, solution = section.split('<details class="solution">', 1)
     assert "Exercise 1 · Walk the bowl" in before and "●●○" in before and "5 minutes" in before and "write" in before
-    assert '<details class="hint">' in before and "check(&quot;02.walk&quot;," in before
+    assert '<details class="hint"><summary>Hint' in before and "check(&quot;02.walk&quot;," in before
     assert "0.5" not in before and "0.5" in solution[: solution.index("</details>")]
-    assert "SOLUTION" not in page
+    assert "SOLUTION" not in page and "In a folder" not in page
 
 
 def test_a_solution_loses_its_markers_and_keeps_its_indentation(tmp_path: Path) -> None:
@@ -237,7 +251,7 @@ HOMES = [(claim["chapters"][0], name) for name, claim in REGISTRY.items() if cla
 @pytest.mark.parametrize(("chapter", "name"), [home for home in HOMES if home[0] in WRITTEN])
 def test_a_claim_is_checked_in_its_chapter(chapter: int, name: str) -> None:
     cells = nbformat.read(ROOT / f"{course_data.docname(chapter)}.ipynb", as_version=4).cells
-    assert any(re.search(rf"{{claim}} {name}\b", cell.source) for cell in cells), f"chapter {chapter} lacks {name}"
+    assert any(re.search(rf"Claim check {name}\n", cell.source) for cell in cells), f"chapter {chapter} lacks {name}"
     if REGISTRY[name].get("kind") == "source":
         assert "{cite" in REGISTRY[name]["finding"]
         return

@@ -92,7 +92,7 @@ def test_every_chapter_has_its_parts(path):
     text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
     assert text.count('<details class="predict">') >= 2, "predict-first questions"
     assert ":::{admonition} Product lens" in text
-    assert "{exercises}" in text
+    assert "\n:class: exercises\n" in text
     assert "## Sources" in text
     words = len(re.findall(r"\w+", re.sub(r"\$\$.*?\$\$|\$.*?\$", "", text, flags=re.S)))
     assert 1800 <= words <= 5500, f"{words} words"

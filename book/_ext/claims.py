@@ -1,7 +1,8 @@
 """Claim checks: one registry, `book/claims.yml`, feeds the boxes in the chapters and the table in the appendix.
 
-A chapter says `:::{claim} C11` with a question for the reader as its body; the claim, the verdict and the finding come
-from the registry. The appendix says `{claim-table}`. A claim is in the book when a page holds its box.
+A chapter says `:::{admonition} Claim check C11` with `:class: claim-check`; its first paragraph is the claim, word for
+word, the rest a question for the reader. The verdict and the finding come from the registry. The appendix says
+`{claim-table}`. A claim is in the book when a page holds its box.
 """
 
 from __future__ import annotations
@@ -54,22 +55,25 @@ def raw(html: str) -> nodes.raw:
 class ClaimBox(SphinxDirective):
     """A claim, the reader's guess, and the verdict folded."""
 
-    required_arguments = 1
-    has_content = True
-
     def run(self) -> list[nodes.Node]:
         """The box; remembers where it stands."""
-        name = self.arguments[0].strip()
+        name = self.arguments[0].removeprefix("Claim check").strip()
         claim = registry_of(self.env).get(name)
+        said, _, guess = "\n".join(self.content).strip().partition("\n\n")
+        trouble = ""
         if claim is None:
-            logger.warning("claim %s is not in book/claims.yml", name, type="claims", location=self.get_location())
+            trouble = f"claim {name} is not in book/claims.yml"
+        elif said.split() != claim["claim"].split():
+            trouble = f"claim {name} reads differently in book/claims.yml: {claim['claim'].strip()}"
+        if claim is None or trouble:
+            logger.warning(trouble, type="claims", location=self.get_location())
             return []
         seen = self.env.__dict__.setdefault("claims_seen", {})
         seen.setdefault(name, []).append(self.env.docname)
         box = nodes.container(classes=["claim-check"], ids=[f"claim-{name.lower()}"])
         box += nodes.paragraph("", f"Claim check {name}", classes=["box-label"])
         box += self.parse(claim["claim"], "claim-said")
-        box += self.parse("\n".join(self.content), "claim-guess")
+        box += self.parse(guess, "claim-guess")
         box += raw('<details class="claim-verdict"><summary>Verdict</summary>')
         box += self.parse(f"**{claim['verdict'].capitalize()}.** {claim['finding']}", "claim-finding")
         box += raw(f'<p class="claim-source">Said in {escape(claim["source"])}.</p></details>')
@@ -94,10 +98,6 @@ class ClaimTable(SphinxDirective):
         table = claim_table()
         for name, claim in registry_of(self.env).items():
             entry = nodes.container(classes=["claim-entry"], ids=[name.lower()], name=name)
-            entry += raw(
-                f'<p class="box-label">{name} · {escape(claim["source"])} · '
-                f'<strong class="verdict">{escape(claim["verdict"])}</strong></p>'
-            )
             said = nodes.container(classes=["claim-said"])
             found = nodes.container(classes=["claim-finding"])
             for text, group in ((claim["claim"], said), (claim["finding"], found)):
@@ -107,10 +107,23 @@ class ClaimTable(SphinxDirective):
         return [table]
 
 
+def settled_in(app: Sphinx, claim: Claim) -> list[str]:
+    """The pages that hold the claim's box."""
+    return sorted(set(getattr(app.env, "claims_seen", {}).get(claim["id"], [])))
+
+
+def label_of(app: Sphinx, claim: Claim) -> str:
+    """What stands over a claim, as HTML; the verdict of a chapter that is not there yet is only expected."""
+    expected = "expected: " if claim["chapters"] and not settled_in(app, claim) else ""
+    return (
+        f'<p class="box-label">{claim["id"]} · {escape(claim["source"])} · '
+        f'<strong class="verdict">{expected}{escape(claim["verdict"])}</strong></p>'
+    )
+
+
 def place_of(app: Sphinx, claim: Claim, docname: str) -> str:
     """One sentence, as HTML: where the claim is settled, or which chapter it comes with."""
-    pages = sorted(set(getattr(app.env, "claims_seen", {}).get(claim["id"], [])))
-    if pages:
+    if pages := settled_in(app, claim):
         links = [
             f'<a href="{app.builder.get_relative_uri(docname, page)}#claim-{claim["id"].lower()}">'
             f"{escape(app.env.titles[page].astext())}</a>"
@@ -128,7 +141,9 @@ def fill_tables(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         counts = [f"{sum(c['verdict'] == v for c in registry.values())} {v}" for v in VERDICTS]
         summary = nodes.paragraph("", f"{len(registry)} claims: {', '.join(counts)}.", classes=["claim-summary"])
         for entry in table.children:
-            place = place_of(app, registry[entry["name"]], docname)
+            claim = registry[entry["name"]]
+            place = place_of(app, claim, docname)
+            entry.insert(0, raw(label_of(app, claim)))
             entry += raw(f'<p class="claim-place">{place}</p>')
         table.replace_self([summary, *table.children])
 
@@ -141,7 +156,6 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
-    app.add_directive("claim", ClaimBox)
     app.add_directive("claim-table", ClaimTable)
     app.add_node(claim_table)
     app.connect("doctree-resolved", fill_tables)

@@ -1,4 +1,4 @@
-"""The exercises of a chapter on its page: `{exercises} 02_gradient_descent`.
+"""The exercises of a chapter on its page, in place of the box that tells where they are (`:class: exercises`).
 
 They are read from `notebooks/exercises/NAME.ipynb`, the one source that also makes the student versions: a markdown
 cell with the statement (metadata `exercise`), perhaps code that is given, a code cell with the solution between the two
@@ -16,7 +16,6 @@ from typing import Any
 import nbformat
 from docutils import nodes
 from docutils.statemachine import StringList
-from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -83,11 +82,9 @@ def facts(exercise: Exercise) -> str:
 class Exercises(SphinxDirective):
     """Every exercise of a chapter, hint and solution folded."""
 
-    required_arguments = 1
-
     def run(self) -> list[nodes.Node]:
         """One section an exercise, so that each has an anchor and a line in the page's contents."""
-        name = self.arguments[0].strip()
+        name = Path(self.env.docname).name
         path = Path(self.env.srcdir) / "notebooks" / "exercises" / f"{name}.ipynb"
         self.env.note_dependency(str(path))
         if not path.is_file():
@@ -122,9 +119,3 @@ class Exercises(SphinxDirective):
         section += nodes.literal_block(exercise.solution, exercise.solution, language="python")
         section += nodes.raw("", "</details>", format="html")
         return section
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive."""
-    app.add_directive("exercises", Exercises)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,6 +26,8 @@ class FirstChapter(SphinxDirective):
         if not ready:
             return []
         words = f"Start with chapter {ready[0]}: {CHAPTERS[ready[0]][1].lower()}"
+        if ready[0] > 1:
+            words += f" (chapter {ready[0] - 1} is planned)"
         return [chapter_link(number=ready[0], words=words, kind="first-step")]
 
 

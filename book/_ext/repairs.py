@@ -11,6 +11,8 @@ from sphinx.application import Sphinx
 REPAIRS: list[tuple[re.Pattern[str], str]] = [
     # A label that differs from what is seen: speech control cannot press it.
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+    # JupyterLab draws no triangle before what is folded, so the notebooks write one; the site has its own.
+    (re.compile(r"<summary>▸ "), "<summary>"),
     # Roles for bibliographies that the standard has given up.
     (re.compile(r' role="doc-[a-z]+"'), ""),
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),

@@ -157,7 +157,7 @@ def same(
             checked += 1
     names = [getattr(f, "__name__", type(f).__name__) for f in (mine, library)]
     slopes = f" and {checked} gradient{'s' * (checked > 1)}" if checked else ""
-    print(f"same: {names[0]} and {names[1]} agree on the output {shape}{slopes}")
+    print(f"same: {names[0]} and {names[1]}\n      agree on the output {shape}{slopes}")
 
 
 def _needs_gradient(x: Any) -> bool:

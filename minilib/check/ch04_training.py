@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minilib import data
-from minilib.check.spec import Inputs, Problem, exercise, once
+from minilib.check.spec import Inputs, Problem, close, exercise, once
 
 Array = np.ndarray
 
@@ -39,10 +39,18 @@ def _mend_dead_network(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Pro
             if loss < 1:
                 continue
             expected = f"{wanted}, not {loss:.3f} (ln 10 = 2.303)"
-            if logits.std(axis=0).max() < 1e-3:
+            differs = float(np.ptp(logits, axis=0).max())
+            if close(logits.sum(axis=1), np.ones(len(x)), 1e-4):
+                hint = "each row adds up to 1: these are probabilities; the loss takes the scores before the softmax"
+            elif differs == 0:
                 hint = (
-                    "the network says the same for every image: either the start is too small, "
-                    "or a high rate has killed every unit"
+                    "the network says exactly the same for every image, so nothing of an image arrives at the end: "
+                    "most often a high rate has killed every unit of a layer"
+                )
+            elif differs < 0.01:
+                hint = (
+                    f"the network says nearly the same for every image (scores differ by {differs:.0e} at most): "
+                    "the start is too small, and the signal fades from layer to layer"
                 )
             elif logits.min() >= 0 and logits.max() <= 1:
                 hint = "all scores lie between 0 and 1: a sigmoid before the softmax holds the loss above 1.46"
@@ -59,7 +67,8 @@ WORDS = ("learning", *LOGS.values())
 @exercise("04.read_logs", "Read four logs", once)
 def _read_logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
-    if not isinstance(got, dict) or set(got) != set(LOGS):
+    got = {str(key).strip().upper(): value for key, value in got.items()} if isinstance(got, dict) else {}
+    if set(got) != set(LOGS):
         yield Problem(0, "a dictionary with the keys A, B, C and D", "give back one diagnosis for each log")
         return
     hints = {
@@ -73,10 +82,12 @@ def _read_logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             0, "four different diagnoses", "a falling training loss alone is not learning: look at the test columns"
         )
     for name, diagnosis in LOGS.items():
-        said = str(got[name]).strip().lower()
+        said = str(got[name]).strip().lower().replace("_", " ")
         if said not in WORDS:
             yield Problem(
-                0, f"for log {name} one of: {', '.join(WORDS)}", f"{got[name]!r} is not one of the five words"
+                0,
+                f"for log {name} one of: {', '.join(WORDS)}",
+                f"{got[name]!r} is not one of the five words",
             )
         elif said != diagnosis:
             yield Problem(0, f"another diagnosis for log {name}", hints[name])
@@ -104,15 +115,23 @@ def _who_answers(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         threshold = float(got)
         candidates = [0.0, *np.sort(confidence), 2.0]
         costs = [_cost(confidence, right, error, look, t) for t in candidates]
-        mine, best = _cost(confidence, right, error, look, threshold), min(costs)
+        rounded = [t for t in candidates if float(np.float32(t)) == threshold]  # an answer in float32
+        mine, best = min(_cost(confidence, right, error, look, t) for t in (threshold, *rounded)), min(costs)
         if mine <= best + 1e-9:
             continue
         handed = float((confidence < threshold).mean())
         everything = error * (~right).sum()
         if np.isnan(threshold):
             hint = "a threshold is a number: images with a confidence below it go to a person"
+        elif close(threshold, best):
+            hint = "that is what the cheapest threshold costs: give back the threshold itself"
         elif _cost(confidence, right, error, look, np.nextafter(threshold, np.inf)) <= best + 1e-9:
             hint = "one step off: the network answers at the threshold too"
+        elif 2 < threshold < len(confidence) and any(
+            close(_cost(confidence, right, error, look, order[int(threshold)]), best)
+            for order in (confidence, [0.0, *confidence], np.sort(confidence), candidates)
+        ):
+            hint = "that is the position of the cheapest threshold: give back the confidence that stands there"
         elif handed == 1:
             hint = "everything is handed over: that avoids every error, and pays for every look"
         elif handed == 0 and mine == everything:

@@ -69,7 +69,7 @@ function compute(nodes, inputs, last) {
   return { values, slopes, terms, blames };
 }
 
-const number = (x) => short(Math.abs(x) < 1e-12 ? 0 : x);
+const number = (x) => short(Math.abs(x) < 1e-12 ? 0 : x).replaceAll("-", "−");
 const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));
 const WIDE = 80, HIGH = 38, STRIDE = 112, ROW = 74;
 
@@ -100,14 +100,33 @@ function route(from, to, twin) {
   if (span < 2) {
     const [x1, y1, x2, y2] = [from.x + WIDE, from.y + HIGH / 2, to.x - 2, to.y + HIGH / 2];
     const reach = (x2 - x1) / 2, lift = twin ? -34 : 0;
-    return { path: `M${x1},${y1} C${x1 + reach},${y1 - lift} ${x2 - reach},${y2 - lift} ${x2},${y2}`, at: { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 8 } };
+    return curve([x1, y1], [x1 + reach, y1 - lift], [x2 - reach, y2 - lift], [x2, y2], { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 8 + lift * 0.75 });
   }
-  const under = from.y > to.y + 10, side = under ? HIGH : 0;
+  const under = from.y > to.y + 10, side = under ? HIGH * 0.8 : 0; // below a box stands its blame
   const lift = (under ? -1 : 1) * (30 + 10 * span);
-  const [x1, y1, x2, y2] = [from.x + WIDE * 0.7, from.y + side, to.x + WIDE * 0.25, to.y + side];
+  const [x1, y1, x2, y2] = [from.x + WIDE * (under ? 1 : 0.7), from.y + side, to.x + (under ? -2 : WIDE * 0.25), to.y + side];
   const reach = (x2 - x1) / 4;
   const at = { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 0.75 * lift - 5 };
-  return { path: `M${x1},${y1} C${x1 + reach},${y1 - lift} ${x2 - reach},${y2 - lift} ${x2},${y2}`, at };
+  return curve([x1, y1], [x1 + reach, y1 - lift], [x2 - reach, y2 - lift], [x2, y2], at);
+}
+
+/** An arrow: its line, which ends where the head begins, the head, and the place of its label. */
+function curve(start, leave, arrive, end, at) {
+  const [dx, dy] = [end[0] - arrive[0], end[1] - arrive[1]], far = Math.hypot(dx, dy) || 1;
+  const [ux, uy] = [(dx / far) * 7, (dy / far) * 7];
+  const neck = [end[0] - ux, end[1] - uy], corner = (side) => `${neck[0] - side * uy * 0.5},${neck[1] + side * ux * 0.5}`;
+  return { path: `M${start} C${leave} ${arrive} ${neck}`, head: `${end} ${corner(1)} ${corner(-1)}`, at };
+}
+
+/** Labels on their arrows, each a line higher than those it would lie on. */
+function apart(labels) {
+  const placed = [];
+  for (const label of labels.sort((a, b) => b.y - a.y)) {
+    let crowd;
+    while ((crowd = placed.find((other) => Math.abs(other.x - label.x) < 56 && Math.abs(other.y - label.y) < 14))) label.y = crowd.y - 14;
+    placed.push(label);
+  }
+  return placed;
 }
 
 const paint = (property, colour) => `${property}: var(--lm-${colour})`;
@@ -115,18 +134,22 @@ const paint = (property, colour) => `${property}: var(--lm-${colour})`;
 function picture(nodes, { places, width, height }, computed, { shown, blamed, current, shrink }) {
   const drawing = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", style: `min-width: ${Math.round(width * shrink)}px; max-width: ${Math.round(width * 1.35)}px; font-size: 12px` });
   drawing.setAttribute("aria-label", "The graph as a picture; the list below says the same in words.");
-  const boxes = vector("g"), labels = vector("g");
+  const boxes = vector("g"), labels = vector("g"), slopes = [];
   nodes.forEach((n, i) => n.parents.forEach((p, j) => {
     const backward = blamed(i) && current === p, forward = !blamed(nodes.length - 1) && current === i;
-    const { path, at } = route(places[p], places[i], j === 1 && n.parents[0] === p);
+    const { path, head, at } = route(places[p], places[i], j === 1 && n.parents[0] === p);
+    // a fan of short arrows is bundled at one end: its labels stand at the other
+    const wide = nodes[i].depth - nodes[p].depth < 2, near = wide && backward ? places[i].y + 11 : wide && forward ? places[p].y + 11 : null;
     const colour = backward ? "orange" : forward ? "blue" : "line";
     boxes.append(vector("path", { d: path, fill: "none", "stroke-width": colour === "line" ? 1.4 : 2.6, style: paint("stroke", colour) }));
-    if (backward || forward || (nodes.length < 8 && shown(i))) {
-      const text = vector("text", { x: at.x, y: at.y, "text-anchor": "middle", "stroke-width": 4, "paint-order": "stroke", style: `${paint("fill", "ink")}; ${paint("stroke", "paper")}` });
-      text.textContent = `× ${number(computed.slopes[i][j])}`;
-      labels.append(text);
-    }
+    boxes.append(vector("polygon", { points: head, style: paint("fill", colour === "line" ? "grey" : colour) }));
+    if (backward || forward || (nodes.length < 8 && shown(i))) slopes.push({ x: at.x, y: near ?? at.y, text: `× ${number(computed.slopes[i][j])}` });
   }));
+  for (const { x, y, text } of apart(slopes)) {
+    const made = vector("text", { x, y, "text-anchor": "middle", "stroke-width": 4, "paint-order": "stroke", style: `${paint("fill", "ink")}; ${paint("stroke", "paper")}` });
+    made.textContent = text;
+    labels.append(made);
+  }
   nodes.forEach(({ name }, i) => {
     const { x, y } = places[i], here = i === current;
     const box = vector("rect", { x, y, width: WIDE, height: HIGH, rx: 7, "stroke-width": here ? 2.6 : 1.2 });
@@ -152,6 +175,7 @@ function render({ model, el }) {
   const { graph: first = "coffee", compact = false } = model.get("config") ?? {};
   const { root, stage, controls, readout } = frame(el, "Step through a computation graph");
   let name, nodes, plan, inputs, computed, step = 0, last = false, guess = null, told = "";
+  const typed = () => guess?.value.trim().replace("−", "-").replace(",", ".");
   stage.tabIndex = 0;
   stage.setAttribute("role", "group");
   const steps = () => nodes.filter((n) => n.operation).length + nodes.length;
@@ -172,11 +196,13 @@ function render({ model, el }) {
     const terms = computed.terms[i];
     if (!terms.length) return `${count}${label} is the result; its blame for itself is 1.`;
     const products = terms.map(({ child, slope }) => computed.blames[child] * slope);
-    const factors = terms.map(({ child, slope }) => `${number(computed.blames[child])} × ${factor(slope)} (${nodes[child].name})`);
-    if (last && terms.length > 1) return `${count}${label} keeps only the last of ${terms.length} products, ${factors.at(-1)} = ${number(products.at(-1))}.`;
+    const factors = terms.map(({ child, slope }, j) => `${(j ? factor : number)(computed.blames[child])} × ${factor(slope)} (${nodes[child].name})`);
+    if (last && terms.length > 1) return `${count}${label} keeps only the last of ${terms.length} products, ${factors.at(-1).replace(/^\((.+?)\)/, "$1")} = ${number(products.at(-1))}.`;
     const sum = products.length > 1 ? ` = ${products.map((x, j) => (j ? (x < 0 ? `− ${number(-x)}` : `+ ${number(x)}`) : number(x))).join(" ")}` : "";
     return `${count}blame of ${label} = ${factors.join(" + ")}${sum} = ${number(computed.blames[i])}.`;
   }
+
+  const summary = () => `The blames of the inputs: ${nodes.slice(0, inputCount()).map(({ name: label }, i) => `${label} ${number(computed.blames[i])}`).join(", ")}.`;
 
   function draw() {
     computed = compute(nodes, inputs, last);
@@ -188,10 +214,11 @@ function render({ model, el }) {
       const x = plan.places[current].x * scale, room = stage.clientWidth - WIDE * scale - 40;
       if (x < stage.scrollLeft + 20 || x > stage.scrollLeft + room) stage.scrollLeft = x - room / 2;
     }
-    readout.textContent = told + sentence();
+    readout.textContent = told + sentence() + (step === steps() && inputCount() > 1 ? ` ${summary()}` : "");
     if (!compact) {
       previous.disabled = step === 0;
       next.disabled = end.disabled = step === steps();
+      guess.disabled = step < forwards() || step === steps();
       show(list, ...nodes.map((n, i) => node("li", {}, n.name + (shown(i) ? ` = ${number(computed.values[i])}` : "")
         + n.parents.map((p, j) => `${j ? "," : "; from"} ${nodes[p].name}${shown(i) ? ` (slope ${number(computed.slopes[i][j])})` : ""}`).join("")
         + (blamed(i) ? `; blame ${number(computed.blames[i])}` : ""))));
@@ -202,15 +229,22 @@ function render({ model, el }) {
   }
 
   function go(to) {
-    const forward = to === step + 1;
+    const said = typed(), asked = to === step + 1 && step >= forwards() && step < steps() && said;
     step = Math.max(0, Math.min(steps(), to));
     told = "";
-    const text = guess?.value.trim().replace("−", "-");
-    if (forward && text && step > forwards()) {
+    if (asked && Number.isFinite(Number(said))) {
       const right = computed.blames[currentNode()];
-      told = Math.abs(Number(text) - right) <= 0.01 * Math.max(1, Math.abs(right)) ? `You guessed ${text}: right. ` : `You guessed ${text}: not quite. `;
-      guess.value = "";
+      const near = Math.abs(Number(said) - right) <= 0.01 * Math.max(1, Math.abs(right));
+      told = `You guessed ${number(Number(said))}: ${near ? "right" : "not quite"}. `;
     }
+    if (guess) guess.value = "";
+    draw();
+  }
+
+  /** Enter in the box: a number is judged, nothing steps on, anything else waits to be mended. */
+  function enter() {
+    if (Number.isFinite(Number(typed()))) return go(step + 1);
+    told = "A guess is a number, such as −6. ";
     draw();
   }
 
@@ -222,6 +256,7 @@ function render({ model, el }) {
     stage.setAttribute("aria-label", GRAPHS[name].title);
     step = 0;
     told = "";
+    if (guess) guess.value = "";
     stage.scrollLeft = 0;
     knobs.replaceChildren();
     for (const [key, [value, min, max, by]] of Object.entries(GRAPHS[name].inputs)) {
@@ -241,7 +276,7 @@ function render({ model, el }) {
     button(controls, "Start again", () => go(0));
     guess = node("input", { type: "text", inputmode: "decimal", id: freshId(), size: 6, style: "font: inherit; color: inherit; background: transparent; border: 1px solid var(--lm-grey); border-radius: 4px; padding: 0.15rem 0.4rem; min-height: 24px" });
     controls.append(node("div", { class: "lm-control" }, node("label", { for: guess.id }, "Guess the next blame"), guess));
-    guess.addEventListener("keydown", (event) => { if (event.key === "Enter") go(step + 1); });
+    guess.addEventListener("keydown", (event) => { if (event.key === "Enter") enter(); });
     tick(controls, { label: "keep the last path only" }, (on) => { last = on; told = ""; draw(); });
     list = node("ol", { style: "margin: 0.4rem 0 0; padding-left: 2.2rem" });
     root.append(node("details", { style: "margin-top: 0.5rem" }, node("summary", {}, "The graph as a list"), list));

@@ -1,11 +1,13 @@
 // The loss over the weights of two real columns, body mass index and s5 of the diabetes table, centred. It is a bowl:
 // loss(w) = floor + ½ (w − goal)ᵀ H (w − goal). Everything below is computed from H and the goal.
 const FLOOR = 3205.190077;
+// `rates` spans about 0.05 to 1.1 of each bowl's limit of stability.
 const BOWLS = {
-  raw: { H: [[38.95127137, 2.05478582], [2.05478582, 0.54454899]], goal: [7.27600054, 56.05638703], half: [15, 75] },
-  scaled: { H: [[2, 0.89231308], [0.89231308, 2]], goal: [32.10986972, 29.25018278], half: [46, 42] },
+  raw: { H: [[38.95127137, 2.05478582], [2.05478582, 0.54454899]], goal: [7.27600054, 56.05638703], half: [15, 75], rates: { min: 0.0025, max: 0.0563, step: 0.0001 }, digits: 4 },
+  scaled: { H: [[2, 0.89231308], [0.89231308, 2]], goal: [32.10986972, 29.25018278], half: [46, 42], rates: { min: 0.035, max: 0.76, step: 0.001 }, digits: 3 },
 };
 const FAR = 2000;  // steps to look ahead for the arrival
+const BOUND = 100;  // an excess of so many times the starting one has flown off
 
 /** Curvatures and directions of a symmetric 2 × 2 matrix, the steep one first. */
 function axesOf([[a, b], [, d]]) {
@@ -30,31 +32,45 @@ function step({ H, goal }, [x, y], rate) {
 /** Everything that the figure shows for one setting. */
 function walk(columns, rate, start, steps) {
   const bowl = BOWLS[columns], axes = axesOf(bowl.H), first = excess(bowl, start);
-  const path = [start];
+  const limit = 2 / axes[0].curvature, path = [start];
   let arrives = null, leaves = null, w = start;
   for (let t = 1; t <= FAR; t++) {
     w = step(bowl, w, rate);
     if (t <= steps) path.push(w);
     const left = excess(bowl, w) / first;
     if (arrives === null && left <= 0.01) arrives = t;
-    if (leaves === null && left > 100) leaves = t;
-    if ((arrives !== null || leaves !== null) && t >= steps) break;
+    if (leaves === null && left > BOUND) leaves = t;
+    if (((arrives !== null && rate < limit) || leaves !== null) && t >= steps) break;
   }
-  const along = (point) => axes.map(({ direction: [u, v] }) => Math.abs(u * (point[0] - bowl.goal[0]) + v * (point[1] - bowl.goal[1])));
-  const before = along(start), after = along(path.at(-1));
-  const share = before.map((size, i) => (size < 1e-9 ? 0 : after[i] / size));
+  // by the formula, not from the path: far out, rounding of the steep axis would drown the flat one
+  const share = axes.map(({ curvature }) => Math.abs(1 - rate * curvature) ** steps);
   const left = first === 0 ? 0 : excess(bowl, path.at(-1)) / first;
-  return { axes, path, limit: 2 / axes[0].curvature, arrives, leaves, steep: share[0], flat: share[1], left, loss: FLOOR + excess(bowl, path.at(-1)) };
+  return { axes, path, limit, arrives, leaves, steep: share[0], flat: share[1], left, loss: FLOOR + excess(bowl, path.at(-1)) };
 }
 
-const percent = (x) => (x > 10 ? `${short(x)} times` : x < 0.0001 ? "under 0.01 %" : `${short(100 * x)} %`);
+const GONE = "past all bounds", LOWEST = Math.round(FLOOR);
+const percent = (x) => (x > 1000 ? GONE : x > 10 ? `${short(x)} times` : x < 0.0001 ? "under 0.01 %" : `${short(100 * x)} %`);
+const inSteps = (n) => `${n} step${n === 1 ? "" : "s"}`;
+const asRate = (columns, rate) => rate.toFixed(BOWLS[columns].digits);
 
-function sentence(rate, steps, found) {
-  const share = rate / found.limit;
-  const head = `Rate ${short(rate)} is ${short(share)} of the limit ${short(found.limit)}. After ${steps} step${steps === 1 ? "" : "s"} the loss is ${short(found.loss)}: ${percent(found.left)} of the starting excess is left. `;
-  if (found.leaves !== null) return `${head}It diverges: a hundred times the starting excess after ${found.leaves} steps.`;
-  if (share >= 1) return `${head}It does not arrive.`;
-  return head + (found.arrives === null ? `Still not within 1 % after ${FAR} steps.` : `It is within 1 % after ${found.arrives} step${found.arrives === 1 ? "" : "s"}.`);
+/** In words: where the walk stands, whether and when it arrives, the best so far (null: none has arrived). */
+function sentence(columns, rate, steps, found, best) {
+  const share = rate / found.limit, near = Math.abs(share - 1) < 0.0005;
+  const now = found.left > BOUND ? GONE
+    : found.left > 1 ? `${short(found.loss)}, its excess over the lowest, ${LOWEST}, ${short(found.left)} times the starting one`
+    : `${short(found.loss)}: ${percent(found.left)} of the starting excess over the lowest, ${LOWEST}, is left`;
+  return [
+    `Rate ${asRate(columns, rate)} is ${share.toFixed(near ? 5 : 3)} of the limit ${short(found.limit)}.`,
+    `After ${inSteps(steps)} the loss is ${now}.`,
+    outcome(share, found),
+    best ? `Best so far from this start: ${inSteps(best.steps)}, at rate ${asRate(columns, best.rate)}.` : "",
+  ].join(" ").trim();
+}
+
+function outcome(share, { arrives, leaves }) {
+  if (share < 1) return arrives === null ? `Still not within 1 % after ${FAR} steps.` : `It is within 1 % after ${inSteps(arrives)}.`;
+  const passing = arrives === null ? "" : `It is within 1 % after ${inSteps(arrives)} and does not stay. `;
+  return `${passing}It diverges: ${leaves === null ? "slowly" : `${GONE} (over ${BOUND} times the starting excess) after ${inSteps(leaves)}`}.`;
 }
 
 function drawMap(pen, box, columns, found, paint) {
@@ -133,9 +149,10 @@ function drawBars(pen, box, found, paint) {
 }
 
 function render({ model, el }) {
-  const { compact = false, scaled = false, rate: first, steps: count } = model.get("config") ?? {};
+  const { compact = false, scaled = false, rate: first = 0.046, steps: count = 20 } = model.get("config") ?? {};
   const { root, stage, controls, readout } = frame(el, "Gradient descent on a real loss surface");
-  const state = { columns: scaled ? "scaled" : "raw", start: [0, 0], rate: first ?? 0.046, steps: count ?? 20 };
+  const state = { columns: scaled ? "scaled" : "raw", start: [0, 0], rate: first, steps: count };
+  const records = {};  // the fewest steps and their rate, for each choice of columns and start
   let shown = state.steps, found, mapBox;
 
   // broad beside its bars, tall above them: the aspect is asked for at every drawing
@@ -151,12 +168,21 @@ function render({ model, el }) {
     else if (!compact) drawBars(pen, { x: 8, y: tall - 118, w: width - 16 }, found, paint);
   });
 
+  /** Keep the best walk from this start; null while none has arrived to stay. */
+  function record() {
+    const key = `${state.columns} ${state.start}`, { arrives, limit } = found;
+    const better = arrives !== null && state.rate < limit && !(records[key]?.steps <= arrives);
+    if (better) records[key] = { steps: arrives, rate: state.rate };
+    return records[key] ?? null;
+  }
+
   function update(speak = true) {
     found = walk(state.columns, state.rate, state.start, shown);
+    const best = record();
     picture.redraw();
-    if (speak) readout.textContent = sentence(state.rate, shown, found);
+    if (speak) readout.textContent = sentence(state.columns, state.rate, shown, found, compact ? null : best);
     const { limit, arrives, leaves, steep, flat, left, loss, path } = found;
-    model.set("result", { ...state, start: [...state.start], steps: shown, limit, arrives, leaves, steep, flat, left, loss, end: path.at(-1) });
+    model.set("result", { ...state, start: [...state.start], steps: shown, limit, arrives, leaves, steep, flat, left, loss, end: path.at(-1), best });
     model.save_changes();
   }
 
@@ -175,44 +201,77 @@ function render({ model, el }) {
   const tour = [0.046, 0.0525, 0.01];
   const settle = () => { film.pause(); shown = state.steps; update(); };
 
-  const rateControl = slider(controls, { label: "Learning rate", min: 0.001, max: 1, step: 0.005, value: state.rate, log: true }, (x) => { state.rate = x; settle(); });
+  // a native range: an arrow key moves by one fine step, page up and page down by a tenth of the range
+  const rates = BOWLS[state.columns].rates;
+  const rateControl = slider(controls, { label: "Learning rate", ...rates, value: first, format: (x) => asRate(state.columns, x) }, (x) => { state.rate = x; settle(); });
+  rateControl.input.style.width = "17rem";
   state.rate = rateControl.value;  // the slider snaps to its own steps
-  if (!compact) {
-    choice(controls, { label: "Columns", options: { raw: "raw", scaled: "scaled" }, value: state.columns }, (x) => {
-      state.columns = x;
-      state.start = [0, 0];
-      starts.forEach(range);
+  if (!compact) explore();
+  update();
+  if (compact && !calm()) {
+    shown = 0;
+    film.play();
+  }
+
+  function explore() {
+    const ranges = () => {
+      const { goal, half } = BOWLS[state.columns];
+      starts.forEach(({ input }, i) => Object.assign(input, { min: Math.ceil(goal[i] - half[i]), max: Math.floor(goal[i] + half[i]) }));
+    };
+    const startAt = (point) => {
+      starts.forEach((control, i) => { control.value = point[i]; });
+      state.start = starts.map((control) => control.value);  // the slider keeps it in its range
       settle();
+    };
+    choice(controls, { label: "Columns", options: { raw: "raw", scaled: "scaled" }, value: state.columns }, (x) => {
+      const share = state.rate / found.limit;
+      state.columns = x;
+      Object.assign(rateControl.input, BOWLS[x].rates);
+      rateControl.value = share * (2 / axesOf(BOWLS[x].H)[0].curvature);  // the same share of the other limit
+      state.rate = rateControl.value;
+      ranges();
+      startAt([0, 0]);
     });
     slider(controls, { label: "Steps", min: 1, max: 300, value: state.steps }, (x) => { state.steps = x; settle(); });
-    const starts = ["bmi", "s5"].map((name, i) => slider(controls, { label: `Start: weight of ${name}`, min: -10, max: 70, value: 0 }, (x) => { state.start[i] = x; settle(); }));
-    const range = (control, i) => {
-      const { goal, half } = BOWLS[state.columns];
-      control.input.min = Math.ceil(goal[i] - half[i]);
-      control.input.max = Math.floor(goal[i] + half[i]);
-      control.value = state.start[i];
-    };
-    starts.forEach(range);
+    const starts = ["bmi", "s5"].map((name, i) => slider(controls, { label: `Start: weight of ${name}`, min: -100, max: 140, value: 0 }, (x) => { state.start[i] = x; settle(); }));
+    ranges();
     button(controls, "Walk again", () => {
       if (calm()) return settle();
       shown = frames = 0;
       update(false);
       film.play();
     });
-    picture.element.addEventListener("pointerdown", (event) => {
-      const place = picture.element.getBoundingClientRect(), { goal, half } = BOWLS[state.columns];
-      const across = (event.clientX - place.left - mapBox.x) / mapBox.w, down = (event.clientY - place.top - mapBox.y) / mapBox.h;
-      if (across < 0 || across > 1 || down < 0 || down > 1) return;
-      state.start = [Math.round(goal[0] + (2 * across - 1) * half[0]), Math.round(goal[1] + (1 - 2 * down) * half[1])];
-      starts.forEach((control, i) => { control.value = state.start[i]; });
-      settle();
+    const help = "Drag the large dot to move the start, or click a place on the map; the two start sliders do the same from the keyboard.";
+    readout.before(node("p", { style: "margin: 0.6rem 0 0; color: var(--lm-grey)" }, help));
+    draggable(startAt);
+  }
+
+  /** The start follows the pointer; a finger that does not touch the dot scrolls the page. */
+  function draggable(startAt) {
+    const { element } = picture;
+    const place = (event) => {
+      const box = element.getBoundingClientRect(), { goal, half } = BOWLS[state.columns];
+      const across = (event.clientX - box.left - mapBox.x) / mapBox.w, down = (event.clientY - box.top - mapBox.y) / mapBox.h;
+      const inside = across >= 0 && across <= 1 && down >= 0 && down <= 1;
+      const dot = state.start.map((w, i) => 0.5 + (i ? -1 : 1) * (w - goal[i]) / (2 * half[i]));
+      const touches = Math.hypot((across - dot[0]) * mapBox.w, (down - dot[1]) * mapBox.h) < 24;
+      return { inside, touches, point: [goal[0] + (2 * across - 1) * half[0], goal[1] + (1 - 2 * down) * half[1]].map(Math.round) };
+    };
+    let dragged = false;
+    element.addEventListener("pointerdown", (event) => {
+      dragged = place(event).touches;
+      if (dragged) element.setPointerCapture(event.pointerId);
     });
+    element.addEventListener("pointermove", (event) => {
+      const { touches, inside, point } = place(event);
+      element.style.cursor = dragged || touches ? "move" : inside ? "crosshair" : "";
+      if (dragged) startAt(point);
+    });
+    for (const end of ["pointerup", "pointercancel"]) element.addEventListener(end, () => { dragged = false; });
+    element.addEventListener("touchstart", (event) => { if (place(event.touches[0]).touches) event.preventDefault(); }, { passive: false });
+    element.addEventListener("click", (event) => { if (place(event).inside) startAt(place(event).point); });
   }
-  update();
-  if (compact && !calm()) {
-    shown = 0;
-    film.play();
-  }
+
   return () => { film.stop(); picture.stop(); };
 }
 

@@ -42,23 +42,35 @@ def drive(root: Any, result: Callable[[], dict[str, Any]]) -> None:
     following, end = root.get_by_role("button", name="Next"), root.get_by_role("button", name="To the end")
     graph, last = root.get_by_label("Graph", exact=True), root.get_by_label("keep the last path only")
 
+    guess, readout = root.get_by_label("Guess the next blame"), root.locator(".lm-readout")
+    assert guess.is_disabled()
     following.focus()
     following.press("Enter")
     assert result()["values"] == {"price": 3, "−2·price": -6} and result()["blames"] == {}
     for _ in range(3):
         following.press("ArrowRight")
     assert result()["step"] == 4 and result()["blames"] == {"takings": 1}
-    root.get_by_label("Guess the next blame").fill("3")
-    root.get_by_label("Guess the next blame").press("Enter")
+    guess.fill("three")
+    guess.press("Enter")
+    assert result()["step"] == 4 and "A guess is a number" in readout.inner_text()
+    guess.fill("3")
+    guess.press("Enter")
     assert result()["blames"] == {"takings": 1, "cups": 3}
-    assert "You guessed 3: right" in root.locator(".lm-readout").inner_text()
+    assert "You guessed 3: right" in readout.inner_text()
+    guess.fill("-1")
+    guess.press("Enter")
+    assert "You guessed −1: not quite" in readout.inner_text()
+    guess.fill("7")
+    root.get_by_role("button", name="Start again").press("Enter")
+    assert result()["step"] == 0 and guess.input_value() == "" and guess.is_disabled()
     end.press("Enter")
     _agrees(result())
-    assert "4 − 6 = −2" in root.locator(".lm-readout").inner_text()
+    assert guess.is_disabled() and "4 − 6 = −2" in readout.inner_text()
     for _ in range(5):
         root.get_by_label("price", exact=True).press("ArrowLeft")
     _agrees(result())
     assert math.isclose(result()["inputs"]["price"], 2.5) and abs(result()["blames"]["price"]) < 1e-9
+    assert math.isclose(result()["values"]["takings"], 12.5)
     last.press("Space")
     assert math.isclose(result()["blames"]["price"], -5)  # one path of two: −2 × 2.5
     last.press("Space")
@@ -70,15 +82,26 @@ def drive(root: Any, result: Callable[[], dict[str, Any]]) -> None:
         root.get_by_label("x₁", exact=True).press("ArrowLeft")
         root.get_by_label("x₂", exact=True).press("ArrowRight")
     _agrees(result())
-    assert result()["blames"]["b"] < -0.99
+    assert result()["blames"]["b"] < -0.99 and result()["values"]["ŷ"] < 0.01
+    assert f"b −{-result()['blames']['b']:.3g}" in readout.inner_text()
 
     graph.press("ArrowDown")
     end.press("Enter")
     _agrees(result())
     assert [round(result()["blames"][name], 4) for name in "ab"] == [138.8338, 645.5773]
+    assert "a 139, b 646" in readout.inner_text()
     for _ in range(3):
         root.get_by_label("a", exact=True).press("ArrowRight")
     _agrees(result())
+    for _ in range(3):
+        root.get_by_label("a", exact=True).press("ArrowLeft")
+    for _ in range(14):  # b from 2 to −5: both rectifiers are off
+        root.get_by_label("b", exact=True).press("ArrowLeft")
+    _agrees(result())
+    blames = result()["blames"]
+    assert blames["b+a"] == blames["b−a"] == 0 and min(abs(blames["relu₁"]), abs(blames["relu₂"])) > 0
+    assert sum(blame == 0 for blame in blames.values()) == 2
+    assert not root.page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
 def _agrees(shown: dict[str, Any]) -> None:

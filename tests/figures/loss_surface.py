@@ -44,6 +44,28 @@ def expected(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def curvatures_of(columns: str) -> np.ndarray:
+    x, _ = table(columns)
+    return np.linalg.eigvalsh(2 * x.T @ x / len(x))
+
+
+def best_anywhere(columns: str) -> float:
+    """The rate with the best guarantee for any start."""
+    return 2 / float(curvatures_of(columns).sum())
+
+
+def fewest(columns: str) -> int:
+    """The fewest steps from (0, 0) to within 1 % of the starting excess, over 1,000 rates below the limit."""
+    (x, y), curvatures = table(columns), curvatures_of(columns)
+    _, axes = np.linalg.eigh(2 * x.T @ x / len(x))
+    goal = axes.T @ np.linalg.lstsq(x, y, rcond=None)[0]
+    rates = np.linspace(0, 2 / curvatures[1], 1001)[1:-1]
+    steps = np.arange(1, 2001)[:, None, None]
+    left = ((1 - rates[:, None] * curvatures) ** (2 * steps) * curvatures * goal**2).sum(-1)
+    arrived = left <= 0.01 * (curvatures * goal**2).sum()
+    return int(steps[arrived.any(axis=1).argmax()].item())
+
+
 def agree(got: dict[str, Any]) -> None:
     wanted = expected(got)
     for name in ("limit", "end", "left", "loss", "flat", "steep"):
@@ -53,43 +75,57 @@ def agree(got: dict[str, Any]) -> None:
 
 
 def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
-    """Set the rate below and above the limit, the steps, the start and the scaling, all by keyboard."""
+    """Meet the challenge on both scalings, cross the limit, move steps and start: all by keyboard."""
     rate, steps = root.get_by_label("Learning rate"), root.get_by_label("Steps", exact=True)
+    columns, start = root.get_by_label("Columns"), root.get_by_label("Start: weight of s5")
+
+    def press(control: Locator, key: str, times: int = 1) -> dict[str, Any]:
+        control.focus()
+        for _ in range(times):
+            control.press(key)
+        agree(result())
+        return result()
+
     first = result()
-    assert first["columns"] == "raw"
-    assert first["rate"] < first["limit"]
     agree(first)
+    assert (first["columns"], first["start"]) == ("raw", [0, 0])
+    assert first["rate"] < first["limit"]
+    assert first["best"] == {"steps": first["arrives"], "rate": first["rate"]}
 
-    rate.focus()
-    for _ in range(12):
-        rate.press("ArrowRight")
-    over = result()
+    fine = press(rate, "ArrowRight")
+    assert np.isclose(fine["rate"] - first["rate"], 0.0001)
+    good = press(rate, "ArrowRight", 34)
+    assert np.isclose(good["rate"], 0.0495)
+    assert good["best"]["steps"] == fewest("raw") == 74
+    assert expected({**good, "rate": best_anywhere("raw")})["arrives"] == 104
+    assert f"{good['rate'] / good['limit']:.3f} of the limit" in root.inner_text()
+
+    over = press(rate, "ArrowRight", 30)
     assert over["rate"] > over["limit"]
-    assert over["leaves"] is not None
     assert over["steep"] > 1 > over["flat"]
-    agree(over)
-    assert f"diverges: a hundred times the starting excess after {over['leaves']} steps" in root.inner_text()
-
+    assert f"past all bounds (over 100 times the starting excess) after {over['leaves']} steps" in root.inner_text()
+    assert "Best so far from this start: 74 steps" in root.inner_text()
     steps.focus()
-    for _ in range(3):
-        steps.press("ArrowLeft")
-    start = root.get_by_label("Start: weight of s5")
-    start.focus()
-    start.press("ArrowRight")
-    moved = result()
-    assert moved["steps"] == first["steps"] - 3
-    assert moved["start"] == [0, 1]
-    agree(moved)
+    steps.press("End")  # 300 steps: rounding makes the path's end incomparable, the bars and the words stand
+    gone = result()
+    assert np.isclose(gone["flat"], abs(1 - gone["rate"] * curvatures_of("raw")[0]) ** 300)
+    assert "After 300 steps the loss is past all bounds." in root.inner_text()
+    assert "e+" not in root.inner_text()
 
-    root.get_by_label("Columns").focus()
-    root.get_by_label("Columns").press("ArrowDown")
-    assert result()["columns"] == "scaled"
-    rate.focus()
-    rate.press("End")
-    for _ in range(60):
-        rate.press("ArrowLeft")
-    scaled = result()
-    assert scaled["start"] == [0, 0]
-    assert abs(scaled["rate"] - 10**-0.3) < 1e-6
-    assert scaled["arrives"] <= 5
-    agree(scaled)
+    press(rate, "ArrowLeft", 40)
+    press(steps, "Home")
+    assert "After 1 step the loss is" in root.inner_text()
+    moved = press(start, "ArrowRight")
+    assert (moved["steps"], moved["start"]) == (1, [0, 1])
+    assert moved["best"] == {"steps": moved["arrives"], "rate": moved["rate"]}  # another start, another record
+
+    share = moved["rate"] / moved["limit"]
+    scaled = press(columns, "ArrowDown")
+    assert (scaled["columns"], scaled["start"]) == ("scaled", [0, 0])
+    assert abs(scaled["rate"] / scaled["limit"] - share) < 0.001
+    press(rate, "Home")
+    landing = press(rate, "ArrowRight", 315)
+    assert np.isclose(landing["rate"], 0.35)
+    assert landing["arrives"] == landing["best"]["steps"] == fewest("scaled") == 1
+    assert "It is within 1 % after 1 step. Best so far from this start: 1 step," in root.inner_text()
+    assert expected({**landing, "rate": best_anywhere("scaled")})["arrives"] == 3

@@ -102,6 +102,35 @@ def agree(got: dict[str, Any]) -> None:
         assert abs(got[name] - value) < 1e-6 * max(1, abs(value)), (name, got[name], value)
 
 
+def can_be_met() -> None:
+    """What the page's three challenges promise, at a few of the seeds."""
+    usual = {"data": "circle", "activation": "relu", "optimizer": "adam", "rate": 0.05, "scale": 1}
+    assert expected({**usual, "layers": 1, "width": 3, "seed": 16, "steps": 600})["accuracy"] == 1
+    for seed in (1, 2):
+        assert (
+            expected({**usual, "activation": "tanh", "layers": 1, "width": 3, "seed": seed, "steps": 1100})["accuracy"]
+            == 1
+        )
+
+    spirals = {**usual, "data": "spirals", "rate": 10**-1.7}
+    wide, deep = {**spirals, "layers": 1, "width": 16}, {**spirals, "layers": 3, "width": 8}
+    assert (
+        expected({**wide, "seed": 1, "steps": 1000})["accuracy"]
+        < 0.99
+        <= expected({**deep, "seed": 1, "steps": 300})["accuracy"]
+    )
+    small = {**spirals, "activation": "tanh", "layers": 3, "width": 5}
+    for seed in range(1, 6):
+        found = expected({**small, "seed": seed, "steps": 700})
+        assert found["accuracy"] >= 0.99 and found["parameters"] < 100
+
+    deep = {**usual, "layers": 5, "width": 8, "rate": 0.1, "seed": 1}
+    assert expected({**deep, "optimizer": "descent", "steps": 600})["accuracy"] >= 0.99
+    dead = expected({**deep, "optimizer": "descent", "scale": 0.1, "steps": 600})
+    assert abs(dead["loss"] - dead["guessing"]) < 1e-4 and dead["dead"] < 0.5
+    assert expected({**deep, "scale": 0.1, "steps": 200})["accuracy"] >= 0.99
+
+
 def press(control: Locator, key: str, times: int = 1) -> None:
     control.focus()
     for _ in range(times):
@@ -110,6 +139,7 @@ def press(control: Locator, key: str, times: int = 1) -> None:
 
 def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     """Steps one by one, then other data, depth, width, start, rate and optimiser, then play: all by keyboard."""
+    can_be_met()
     first = result()
     assert first["steps"] == 0
     agree(first)

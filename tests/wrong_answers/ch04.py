@@ -32,6 +32,16 @@ def biases_in_operations(widths):
     return weights + sum(widths[1:]), 2 * weights + sum(widths[1:])
 
 
+def operations_first(widths):
+    weights = sum(a * b for a, b in pairwise(widths))
+    return 2 * weights, weights + sum(widths[1:])
+
+
+def ends_only(widths):
+    weights = widths[0] * widths[-1]
+    return weights + widths[-1], 2 * weights + 1
+
+
 def wrong_order(layers):
     weight, bias = layers[0]
     for w, b in layers[1:]:
@@ -53,6 +63,20 @@ def transposed(layers):
     return weight.T, bias
 
 
+def bias_from_the_left(layers):
+    weight, bias = layers[0]
+    for w, b in layers[1:]:
+        weight, bias = w @ weight, bias @ w + b
+    return weight, bias
+
+
+def bias_as_a_row(layers):
+    weight, bias = layers[0]
+    for w, b in layers[1:]:
+        weight, bias = w @ weight, w @ bias + b
+    return weight[None], bias
+
+
 def linear_scale(n_in, n_out, slope):
     return 1 / math.sqrt(n_in)
 
@@ -67,6 +91,18 @@ def without_slope(n_in, n_out, slope):
 
 def variance(n_in, n_out, slope):
     return 2 / ((1 + slope**2) * n_in)
+
+
+def slope_not_squared(n_in, n_out, slope):
+    return math.sqrt(2 / ((1 + slope) * n_in))
+
+
+def glorot(n_in, n_out, slope):
+    return math.sqrt(2 / (n_in + n_out))
+
+
+def a_small_number(n_in, n_out, slope):
+    return 0.01
 
 
 def _train(x, y, seed, std=None, lr=0.02, sigmoid=False, steps=200):
@@ -112,6 +148,23 @@ def every_unit_dead(x, y, seed):
     return np.tile(np.log(np.bincount(y, minlength=10) / len(y)), (len(x), 1))
 
 
+def only_the_rate(x, y, seed):
+    return _train(x, y, seed, std=0.01)
+
+
+def probabilities(x, y, seed):
+    return F.softmax(Tensor(_train(x, y, seed))).data
+
+
+def blown_up(x, y, seed):
+    """What a rate of 0.5 leaves."""
+    return np.full((len(x), 10), np.nan)
+
+
+def guesses(x, y, seed):
+    return _train(x, y, seed).argmax(1)
+
+
 def all_learning():
     return dict.fromkeys("ABCD", "learning")
 
@@ -128,8 +181,24 @@ def bad_score_is_dead():
     return {"A": "dead", "B": "overfitting", "C": "exploding", "D": "overfitting"}
 
 
+def still_falling():
+    return {"A": "dead", "B": "overfitting", "C": "learning", "D": "wrong labels"}
+
+
+def three_of_four():
+    return {"A": "dead", "B": "overfitting", "C": "exploding"}
+
+
 def own_word():
     return {"A": "Dead", "B": "too long", "C": "exploding", "D": "wrong labels"}
+
+
+def living(h):
+    return (h > 0).any(axis=0).mean()
+
+
+def last_image(h):
+    return (h[-1] == 0).mean()
 
 
 def share_of_zeros(h):
@@ -162,6 +231,18 @@ LAST = (np.array([[2.0, -4.0]]), np.array([0.0]))
 
 def one_layer(k):
     return [FIRST, LAST]
+
+
+def no_corner(k):
+    return [(FIRST[0], np.zeros(2)), *[(np.array([[2.0, -4.0]] * 2), np.zeros(2))] * (k - 1), LAST]
+
+
+def first_transposed(k):
+    return [(FIRST[0].T, FIRST[1]), LAST]
+
+
+def biases_as_columns(k):
+    return [(w, b[:, None]) for w, b in handed_on_unfolded(k)]
 
 
 def handed_on_unfolded(k):
@@ -199,6 +280,20 @@ def half(confidence, right, error, look):
     return float(np.median(confidence))
 
 
+def cheapest_cost(confidence, right, error, look):
+    answered = [confidence >= t for t in (0.0, *confidence, 2.0)]
+    return min(error * (a & ~right).sum() + look * (~a).sum() for a in answered)
+
+
+def position(confidence, right, error, look):
+    answered = [confidence >= t for t in confidence]
+    return int(np.argmin([error * (a & ~right).sum() + look * (~a).sum() for a in answered]))
+
+
+def not_a_threshold(confidence, right, error, look):
+    return float("nan")
+
+
 def strictly_above(confidence, right, error, look):
     """The cheapest if the network answered above the threshold only."""
 
@@ -214,34 +309,49 @@ WRONG = {
         (no_biases, "biases are missing"),
         (input_as_layer, "counted as a layer"),
         (one_operation, "two operations"),
-        (biases_in_operations, "the parameters are right"),
+        (biases_in_operations, "none for a bias"),
+        (operations_first, "the other way round"),
+        (ends_only, "go on to the next pair"),
     ],
     "04.collapse": [
         (wrong_order, "stands on the left"),
         (biases_added, "passes through all later layers"),
         (transposed, "transposed"),
+        (bias_from_the_left, "wrong side of the product"),
+        (bias_as_a_row, "check the order of the product"),
     ],
     "04.right_scale": [
         (linear_scale, "throws part of the signal away"),
         (fan_out, "not fan-out"),
         (without_slope, "slope² of the negative half"),
         (variance, "that is the variance"),
+        (slope_not_squared, "not by slope"),
+        (glorot, "Glorot's start"),
+        (a_small_number, "solve n_in"),
     ],
     "04.mend_dead_network": [
-        (broken_train, "the same for every image"),
-        (more_steps, "the same for every image"),
+        (broken_train, "the start is too small"),
+        (more_steps, "the start is too small"),
+        (only_the_rate, "the start is too small"),
         (only_the_start, "sigmoid before the softmax"),
         (rate_left, "too small a rate"),
         (every_unit_dead, "a high rate has killed every unit"),
+        (probabilities, "these are probabilities"),
+        (blown_up, "blew up"),
+        (guesses, "ten scores for each image"),
     ],
     "04.read_logs": [
         (all_learning, "alone is not learning"),
         (falling_is_learning, "log A"),
         (low_loss_is_learning, "log B"),
+        (still_falling, "log C"),
         (bad_score_is_dead, "log D"),
+        (three_of_four, "one diagnosis for each log"),
         (own_word, "not one of the five words"),
     ],
     "04.dead_share": [
+        (living, "share of the living"),
+        (last_image, "whole column"),
         (share_of_zeros, "share of zeros"),
         (ever_silent, "silent once is not dead"),
         (silent_images, "share of images"),
@@ -251,6 +361,9 @@ WRONG = {
     ],
     "04.fold_the_line": [
         (one_layer, "one hidden layer bends"),
+        (no_corner, "corner at ½"),
+        (first_transposed, "the weights must have the shapes"),
+        (biases_as_columns, "one number for each unit"),
         (handed_on_unfolded, "nothing is folded twice"),
         (low_tents, "their heights are not"),
         (half_the_slope, "from the same units"),
@@ -262,5 +375,8 @@ WRONG = {
         (trusting, "promises too much"),
         (half, "try every confidence"),
         (strictly_above, "answers at the threshold too"),
+        (cheapest_cost, "give back the threshold itself"),
+        (position, "the position of the cheapest"),
+        (not_a_threshold, "a threshold is a number"),
     ],
 }
