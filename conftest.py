@@ -1,7 +1,11 @@
 """For every test: notebooks are run by nbval, each stored output compared with what a fresh kernel gives."""
 
+import os
+
 import pytest
 from nbval.kernel import RunningKernel
+
+os.environ.setdefault("MINILIB_PROGRESS", "0")  # a bar would be output that depends on the machine's speed
 
 
 def _execute_as_a_reader_would(self: RunningKernel, cell_input: str, allow_stdin: bool | None = None) -> str:
