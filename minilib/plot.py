@@ -6,6 +6,7 @@ the hue, so that one picture serves both themes. Draw pictures of data with the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -81,6 +82,26 @@ def show_images(images: np.ndarray, titles: list[str] | None = None, columns: in
         if titles:
             axis.set_title(titles[i], fontsize=8, loc="center", pad=2)
     return figure
+
+
+def show_matrix(
+    axis: Axes, values: Any, rows: Sequence[Any] = (), columns: Sequence[Any] = (), number: str = "", top: Any = None,
+) -> None:  # fmt: skip
+    """A matrix (R, C) as shades of ink, from blank at 0 to darkest at `top`, its largest value if None.
+
+    rows, columns: what to write beside each.   number: a format, such as "d" or ".2f", to write into each cell.
+    """
+    values = np.asarray(values)
+    top = (values.max() or 1) if top is None else top
+    axis.imshow(values, vmin=0, vmax=top, interpolation="nearest")
+    axis.set_xticks(range(len(columns)), [str(name) for name in columns])
+    axis.set_yticks(range(len(rows)), [str(name) for name in rows])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    if number:
+        for (i, j), value in np.ndenumerate(values):
+            ink = INK if value < top / 2 else "white"
+            axis.text(j, i, format(value, number), ha="center", va="center", fontsize=9, color=ink)
 
 
 def label_lines(axis: Axes) -> None:

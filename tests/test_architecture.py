@@ -104,7 +104,9 @@ def test_a_file_can_be_read_in_one_sitting(name):
 
 
 def test_the_library_stays_small():
-    assert sum(len(path.read_text("utf8").splitlines()) for path in FILES.values()) <= 4000
+    """Not counting the specifications of exercises, which grow with the chapters."""
+    library = [path for name, path in FILES.items() if not name.startswith("minilib/check/ch")]
+    assert sum(len(path.read_text("utf8").splitlines()) for path in library) <= 4000
 
 
 def unnamed_encodings(source):

@@ -16,11 +16,12 @@ from minilib.scratch import Tensor, concatenate, maximum, minimum, stack, where
 from minilib.scratch import functional as F
 from minilib.scratch.gradcheck import GradientError, directional_error, gradcheck
 from minilib.scratch.tensor import OPERATIONS, differentiable
+from tests import network_cases
 from tests.compare import equals_differences, equals_torch, leaves, to_torch, weights_for
 from tests.strategies import LAYOUTS, arrays, seeds, several, shapes, with_axis
 
 TF = torch.nn.functional
-CASES = {}
+CASES = dict(network_cases.CASES)
 """For each operation a strategy that draws (arrays, our function of them, torch's)."""
 
 

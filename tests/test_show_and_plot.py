@@ -96,6 +96,24 @@ def test_a_gallery_shows_each_picture_with_its_title_and_leaves_the_rest_blank()
     assert plot.show_images(images, columns=5).get_size_inches()[1] < figure.get_size_inches()[1]
 
 
+def test_a_matrix_is_shown_with_its_names_and_legible_numbers():
+    _, (left, right) = plot.panels(2)
+    counts = np.array([[40, 2], [0, 7]])
+    plot.show_matrix(left, counts, rows=["mail", "spam"], columns=["kept", "blocked"], number="d")
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["mail", "spam"]
+    assert [tick.get_text() for tick in left.get_xticklabels()] == ["kept", "blocked"]
+    assert {text.get_position(): text.get_text() for text in left.texts} == {
+        (0, 0): "40", (1, 0): "2", (0, 1): "0", (1, 1): "7",
+    }  # fmt: skip
+    assert [text.get_color() for text in left.texts] == ["white", plot.INK, plot.INK, plot.INK]
+    assert left.images[0].get_clim() == (0, 40)
+    plot.show_matrix(right, counts / 49, top=1)
+    assert right.images[0].get_clim() == (0, 1)
+    assert not right.texts
+    plot.show_matrix(right, np.zeros((2, 3)))
+    assert right.images[1].get_clim() == (0, 1)
+
+
 def test_a_line_carries_its_label_at_its_end_in_its_colour():
     _, (axis,) = plot.panels()
     axis.plot([0, 1, 2], [5, 6, 7], label="falls", color=plot.ORANGE)

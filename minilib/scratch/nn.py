@@ -6,107 +6,22 @@ Derived in: notebooks/04_multilayer_perceptrons.ipynb
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minilib.scratch import functional as F
 from minilib.scratch import init
+from minilib.scratch.module import Buffer, Module, Parameter
+from minilib.scratch.recurrent import GRU, LSTM, RNN
 from minilib.scratch.tensor import Tensor
 
-
-class Parameter(Tensor):
-    """A tensor that a Module owns and an optimiser changes."""
-
-    __slots__ = ()
-
-    def __init__(self, data: Any, requires_grad: bool = True):
-        super().__init__(data, requires_grad)
-
-
-class Module:
-    """Base of every network: attributes that are parameters or modules are found by themselves, in order.
-
-    A subclass sets them in `__init__` and computes in `forward`; call the module, not `forward`.
-    """
-
-    training = True
-
-    def forward(self, *inputs: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
-
-    def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        return ((name, x) for name, x in vars(self).items() if isinstance(x, Module))
-
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it."""
-        yield self
-        for _, child in self.named_children():
-            yield from child.modules()
-
-    def named_parameters(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """Every parameter with its dotted name; one that is shared comes once, unless asked for under each name."""
-        seen: set[int] = set()
-        for name, x in self._all_parameters(prefix):
-            if not (remove_duplicate and id(x) in seen):
-                seen.add(id(x))
-                yield name, x
-
-    def _all_parameters(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
-        for name, x in vars(self).items():
-            if isinstance(x, Parameter):
-                yield prefix + name, x
-        for name, child in self.named_children():
-            yield from child._all_parameters(f"{prefix}{name}.")
-
-    def parameters(self) -> Iterator[Parameter]:
-        return (parameter for _, parameter in self.named_parameters())
-
-    def zero_grad(self) -> None:
-        for parameter in self.parameters():
-            parameter.grad = None
-
-    def train(self, mode: bool = True) -> Module:
-        """Switch dropout and its like on (or, with `mode=False`, off)."""
-        for module in self.modules():
-            module.training = mode
-        return self
-
-    def eval(self) -> Module:
-        return self.train(False)
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every parameter by name; the names are torch's."""
-        return {name: parameter.data.copy() for name, parameter in self._all_parameters("")}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Copy values into the parameters; raises ValueError, and changes nothing, unless names and shapes fit."""
-        own = dict(self._all_parameters(""))
-        arrays = {name: np.asarray(x) for name, x in state.items()}
-        faults = [f"{name} is missing" for name in own if name not in arrays]
-        faults += [f"{name} is not in this network" for name in arrays if name not in own]
-        faults += [
-            f"{name} has shape {arrays[name].shape}, needed {own[name].shape}"
-            for name in own
-            if name in arrays and arrays[name].shape != own[name].shape
-        ]
-        if faults:
-            raise ValueError("the weights do not fit this network: " + "; ".join(faults))
-        for name, parameter in own.items():
-            parameter.data[...] = arrays[name]
-
-    def extra_repr(self) -> str:
-        return ""
-
-    def __repr__(self) -> str:
-        inner = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
-        if inner:
-            return f"{type(self).__name__}(\n  " + "\n  ".join(inner) + "\n)"
-        return f"{type(self).__name__}({self.extra_repr()})"
+__all__ = [
+    "GELU", "GRU", "LSTM", "RNN", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer", "Conv2d", "Dropout", "Embedding",
+    "Flatten", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Parameter", "RMSNorm", "ReLU", "Sequential",
+    "Sigmoid", "Tanh",
+]  # fmt: skip
 
 
 class Sequential(Module):
@@ -120,15 +35,18 @@ class Sequential(Module):
             setattr(self, str(i), module)
 
     def forward(self, x: Any) -> Any:
-        for _, module in self.named_children():
+        for module in self:
             x = module(x)
         return x
 
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
+
     def __getitem__(self, index: int) -> Module:
-        return [module for _, module in self.named_children()][index]
+        return list(self)[index]
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.named_children())
+        return sum(1 for _ in self)
 
 
 class Linear(Module):
@@ -207,3 +125,134 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+# Pictures ------------------------------------------------------------------------------------------------------------
+class Conv2d(Module):
+    """Square kernels slid over a picture: weight (out_channels, in_channels, kernel_size, kernel_size).
+
+    (B, in_channels, H, W) → (B, out_channels, (H + 2·padding − kernel_size) // stride + 1, and likewise for W).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0, *,
+        rng: np.random.Generator | None = None,
+    ):  # fmt: skip
+        rng = rng or np.random.default_rng()
+        self.stride, self.padding = stride, padding
+        self.weight = Parameter(np.empty((out_channels, in_channels, kernel_size, kernel_size), np.float32))
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5), rng=rng)
+        bound = 1 / math.sqrt(in_channels * kernel_size**2)
+        self.bias = Parameter(np.empty(out_channels, np.float32))
+        init.uniform_(self.bias, -bound, bound, rng=rng)
+
+    def forward(self, x: Any) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
+
+    def extra_repr(self) -> str:
+        out, in_, size, _ = self.weight.shape
+        return f"{in_}, {out}, kernel_size={size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxPool2d(Module):
+    """The largest number of every kernel_size × kernel_size window; the windows lie `stride` apart, or side by side."""
+
+    def __init__(self, kernel_size: int, stride: int | None = None):
+        self.kernel_size, self.stride = kernel_size, stride or kernel_size
+
+    def forward(self, x: Any) -> Tensor:
+        return F.max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}"
+
+
+class AvgPool2d(MaxPool2d):
+    """The mean of every window; windows as in `MaxPool2d`."""
+
+    def forward(self, x: Any) -> Tensor:
+        return F.avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride)
+
+
+# Text ----------------------------------------------------------------------------------------------------------------
+class Embedding(Module):
+    """A row of weight (num_embeddings, embedding_dim) for every id: ids (...) → (..., embedding_dim)."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: np.random.Generator | None = None):
+        self.weight = Parameter(np.empty((num_embeddings, embedding_dim), np.float32))
+        init.normal_(self.weight, rng=rng or np.random.default_rng())
+
+    def forward(self, ids: Any) -> Tensor:
+        return F.embedding(ids, self.weight)
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(str, self.weight.shape))
+
+
+# Normalisation -------------------------------------------------------------------------------------------------------
+class LayerNorm(Module):
+    """Every row brought to mean 0 and variance 1, then scaled by `weight` and shifted by `bias` (Ba et al. 2016)."""
+
+    def __init__(self, normalized_shape: int, eps: float = 1e-5):
+        self.eps = eps
+        self.weight = Parameter(np.ones(normalized_shape, np.float32))
+        self.bias = Parameter(np.zeros(normalized_shape, np.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape}, eps={self.eps}"
+
+
+class RMSNorm(Module):
+    """Every row divided by the root of its mean square, then scaled by `weight` (Zhang & Sennrich 2019).
+
+    eps: added to the mean square; None: the smallest difference from 1 that the dtype knows, as in torch.
+    """
+
+    def __init__(self, normalized_shape: int, eps: float | None = None):
+        self.eps = eps
+        self.weight = Parameter(np.ones(normalized_shape, np.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape}, eps={self.eps}"
+
+
+class BatchNorm1d(Module):
+    """Every channel of (B, C) or (B, C, L) normalised over the batch (Ioffe & Szegedy 2015, algorithms 1 and 2).
+
+    In training by the batch's own mean and biased variance, and the running mean and (unbiased) variance move towards
+    them by the share `momentum`; in eval mode by the running ones. Raises ValueError where a channel has one number.
+    """
+
+    shapes: ClassVar = {2: "(B, C)", 3: "(B, C, L)"}
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1):
+        self.eps, self.momentum = eps, momentum
+        self.weight = Parameter(np.ones(num_features, np.float32))
+        self.bias = Parameter(np.zeros(num_features, np.float32))
+        self.running_mean = Buffer(np.zeros(num_features, np.float32))
+        self.running_var = Buffer(np.ones(num_features, np.float32))
+        self.num_batches_tracked = Buffer(np.array(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim not in self.shapes:
+            raise ValueError(f"{type(self).__name__} takes {' or '.join(self.shapes.values())}, got {x.shape}")
+        y = F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
+        self.num_batches_tracked.data += self.training
+        return y
+
+    def extra_repr(self) -> str:
+        return f"{len(self.weight)}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchNorm2d(BatchNorm1d):
+    """Every channel of pictures (B, C, H, W) normalised over the batch and all places; as `BatchNorm1d`."""
+
+    shapes: ClassVar = {4: "(B, C, H, W)"}

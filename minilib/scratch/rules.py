@@ -8,7 +8,6 @@ broadcast shape; `Tensor.backward` sums it to the input's shape. Derived in: not
 from __future__ import annotations
 
 import builtins
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,18 @@ import numpy as np
 Array = Any  # a NumPy array or, where it broadcasts, a Python number
 Rule = tuple[Array, tuple[Callable[[Array], Array], ...]]
 Axis = int | tuple[int, ...] | None
+
+
+def once(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    """The function, keeping its last answer: the slopes of one operation all ask about the same g."""
+    last: list[Any] = [None, None]
+
+    def remembered(g: Array) -> Any:
+        if last[0] is not g:
+            last[:] = g, function(g)
+        return last[1]
+
+    return remembered
 
 
 # Arithmetic ----------------------------------------------------------------------------------------------------------
@@ -137,19 +148,6 @@ def relu(a: Array) -> Rule:
 def leaky_relu(a: Array, negative_slope: float = 0.01) -> Rule:
     slope = np.where(a > 0, 1, negative_slope).astype(a.dtype)
     return a * slope, (lambda g: g * slope,)
-
-
-_erf = np.frompyfunc(math.erf, 1, 1)
-
-
-def gelu(a: Array, approximate: str = "none") -> Rule:
-    if approximate == "tanh":
-        root = math.sqrt(2 / math.pi)
-        bend = np.tanh(root * (a + 0.044715 * a * a * a))  # a**3 is far slower
-        slope = 0.5 * (1 + bend) + 0.5 * a * (1 - bend * bend) * root * (1 + 3 * 0.044715 * a * a)
-        return 0.5 * a * (1 + bend), (lambda g: g * slope,)
-    below = 0.5 * (1 + np.asarray(_erf(a / math.sqrt(2)), a.dtype))  # the normal distribution function
-    return a * below, (lambda g: g * (below + a * np.exp(-0.5 * a * a) / math.sqrt(2 * math.pi)),)
 
 
 # Reductions ----------------------------------------------------------------------------------------------------------

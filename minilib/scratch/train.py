@@ -72,7 +72,7 @@ def fit(
     shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
     wait = 0 if progress else BAR_AFTER
     first = len(history.get("loss", ()))
-    good = [p.data.copy() for p in model.parameters()]
+    good = [x.data.copy() for x in (*model.parameters(), *model.buffers())]
     with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=wait) as bar:
         for epoch in range(first, epochs):
             if patience is not None and epoch - 1 - best["epoch"] >= patience:
@@ -101,6 +101,7 @@ def _epoch(
 ) -> dict[str, float]:  # fmt: skip
     """One pass; `good` holds, from epoch to epoch, the last weights whose loss was finite."""
     parameters = list(model.parameters())
+    held = [*parameters, *model.buffers()]
     total, count = 0.0, 0
     for x, y in batches:
         if schedule is not None:
@@ -108,11 +109,11 @@ def _epoch(
         loss = loss_fn(model(Tensor(x)), y)
         value = loss.item()
         if not np.isfinite(value):
-            for p, data in zip(parameters, good, strict=True):
-                p.data[...] = data
+            for kept, data in zip(held, good, strict=True):
+                kept.data[...] = data
             raise _diverged(value, optimizer, history)
-        for p, data in zip(parameters, good, strict=True):
-            np.copyto(data, p.data)
+        for kept, data in zip(held, good, strict=True):
+            np.copyto(data, kept.data)
         optimizer.zero_grad()
         loss.backward()
         if max_norm is not None:

@@ -1,0 +1,69 @@
+"""Text as numbers: which id stands for which piece of text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class CharTokenizer:
+    """Text ↔ ids, one for each character: the characters of `text`, each once, in the order of their code points.
+
+    Raises ValueError for a character that `text` did not hold, with its position, and for an id out of range.
+    """
+
+    def __init__(self, text: str):
+        self.vocabulary = "".join(sorted(set(text)))
+        if not self.vocabulary:
+            raise ValueError("needed one character at least, got an empty text")
+        self._codes = _code_points(self.vocabulary)
+        self._ids = np.full(self._codes[-1] + 1, -1)
+        self._ids[self._codes] = np.arange(len(self._codes))
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def __repr__(self) -> str:
+        return f"CharTokenizer({self.vocabulary!r})"
+
+    def encode(self, text: str) -> np.ndarray:
+        """The ids (T,) of the T characters of `text`."""
+        codes = _code_points(text)
+        ids = self._ids[np.minimum(codes, self._codes[-1])]
+        unknown = (ids < 0) | (codes > self._codes[-1])
+        if unknown.any():
+            at = int(unknown.argmax())
+            raise ValueError(
+                f"unknown character {text[at]!r} (U+{ord(text[at]):04X}) at position {at}: it is not among the "
+                f"{len(self)} that this tokeniser was made from; replace it, or make one from text that holds it"
+            )
+        return ids
+
+    def decode(self, ids: Any) -> str:
+        """The text that the ids (T,) stand for."""
+        ids = np.asarray(ids, int)
+        wrong = (ids < 0) | (ids >= len(self))
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise ValueError(
+                f"id {ids[at]} at position {at} is out of range: {len(self)} characters are 0 to {len(self) - 1}"
+            )
+        return self._codes[ids].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+    def save(self, path: str | Path) -> None:
+        Path(path).write_text(json.dumps({"characters": self.vocabulary}), "utf8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> CharTokenizer:
+        """A tokeniser as it was saved; raises ValueError if the file is not one."""
+        try:
+            return cls(json.loads(Path(path).read_text("utf8"))["characters"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a saved CharTokenizer ({error})") from None
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
