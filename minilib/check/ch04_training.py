@@ -43,7 +43,7 @@ def _mend_dead_network(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Pro
             differs = float(np.ptp(logits, axis=0).max())
             if close(logits.sum(axis=1), np.ones(len(x)), 1e-4):
                 hint = "each row adds up to 1: these are probabilities; the loss takes the scores before the softmax"
-            elif differs < 1e-5 and 0.01 < low and high < 0.99:  # a sigmoid after dead units stands at 0 and 1
+            elif differs < 1e-5 and low > 0.01 and high < 0.99:  # a sigmoid after dead units stands at 0 and 1
                 hint = (
                     "nothing of an image arrives at the end: the start is too small (and a sigmoid stands before the "
                     "softmax)"

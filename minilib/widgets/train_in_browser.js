@@ -210,7 +210,8 @@ function drawLoss(pen, box, run, paint) {
   pen.setLineDash([]);
   pen.fillStyle = paint.ink;
   pen.textAlign = "left";
-  pen.fillText("loss", box.x + 4, box.y + 10);
+  const cut = run.losses.some((loss) => loss > top);
+  pen.fillText(cut ? `loss, cut off at ${short(top)}` : "loss", box.x, box.y - 7);
   pen.textAlign = "right";
   pen.fillText(`guessing: ${short(run.guessing)}`, box.x + box.w, Y(run.guessing) - 6);
   pen.fillText(`${last} steps`, box.x + box.w, box.y + box.h + 16);
@@ -237,19 +238,22 @@ function render({ model, el }) {
   const { root, stage, controls, readout } = frame(el, "A small network that is trained in this page");
   let run = makeRun(settings), frames = 0;
 
+  // the text says what the picture shows, and is left alone where nothing has changed
+  const tell = () => { if (readout.textContent !== sentence(run, settings)) readout.textContent = sentence(run, settings); };
   // map beside curve where there is room, else above it: the aspect is asked for at every drawing
-  const aspect = { valueOf: () => (stage.clientWidth > 520 ? stage.clientWidth / 340 : compact ? 1 : 0.72) };
+  const aspect = { valueOf: () => (stage.clientWidth > 520 ? stage.clientWidth / 340 : compact ? 1 : 0.68) };
   const label = "Left: the points, the network's answer as a shade, and the line of each first-layer unit. Right: the loss at each step; the line of text says both";
   const picture = canvas(stage, { label, aspect }, (pen, width, tall, paint) => {
     pen.font = "12.5px system-ui, sans-serif";
     const wide = width > 520, size = wide ? tall - 4 : Math.min(width, tall) - (compact ? 4 : 0);
     drawField(pen, { x: 0, y: 2, size }, run, paint);
-    if (wide) drawLoss(pen, { x: size + 28, y: 8, w: width - size - 36, h: tall - 36 }, run, paint);
-    else if (!compact) drawLoss(pen, { x: 8, y: size + 16, w: width - 16, h: tall - size - 42 }, run, paint);
+    if (wide) drawLoss(pen, { x: size + 28, y: 22, w: width - size - 36, h: tall - 50 }, run, paint);
+    else if (!compact) drawLoss(pen, { x: 8, y: size + 30, w: width - 16, h: tall - size - 56 }, run, paint);
+    tell();
   });
 
   const report = () => {
-    readout.textContent = sentence(run, settings);
+    tell();
     const { steps, loss, accuracy, dead, parameters } = run;
     model.set("result", { ...settings, steps, loss, accuracy, dead, parameters, guessing: run.guessing });
     model.save_changes();

@@ -76,7 +76,7 @@ def expected(settings: dict[str, Any]) -> dict[str, float]:
 
     for t in range(1, settings["steps"] + 1):
         h = said()
-        blame, slopes = (1 / (1 + np.exp(-h[-1])) - y[:, None]) / len(y), []
+        blame, slopes = ((1 + np.tanh(h[-1] / 2)) / 2 - y[:, None]) / len(y), []
         for l in range(len(weights) - 2, -1, -2):
             slopes = [blame.T @ h[l // 2], blame.sum(0), *slopes]
             blame = (blame @ weights[l]) * ((h[l // 2] > 0) if relu else 1 - h[l // 2] ** 2)
@@ -105,8 +105,9 @@ def agree(got: dict[str, Any]) -> None:
 def can_be_met() -> None:
     """What the page's three challenges promise, at a few of the seeds."""
     usual = {"data": "circle", "activation": "relu", "optimizer": "adam", "rate": 0.05, "scale": 1}
-    assert expected({**usual, "layers": 1, "width": 3, "seed": 16, "steps": 600})["accuracy"] == 1
-    for seed in (1, 2):
+    for seed, steps in {7: 1300, 11: 1450, 12: 650, 16: 600}.items():
+        assert expected({**usual, "layers": 1, "width": 3, "seed": seed, "steps": steps})["accuracy"] == 1
+    for seed in (1, 2, 6):
         assert (
             expected({**usual, "activation": "tanh", "layers": 1, "width": 3, "seed": seed, "steps": 1100})["accuracy"]
             == 1
@@ -119,16 +120,20 @@ def can_be_met() -> None:
         < 0.99
         <= expected({**deep, "seed": 1, "steps": 300})["accuracy"]
     )
-    small = {**spirals, "activation": "tanh", "layers": 3, "width": 5}
-    for seed in range(1, 6):
-        found = expected({**small, "seed": seed, "steps": 700})
-        assert found["accuracy"] >= 0.99 and found["parameters"] < 100
+    small = {**spirals, "activation": "tanh", "layers": 2, "width": 7}
+    passed = {1: 490, 2: 645, 3: 1025, 4: 808, 5: 377, 6: 667, 7: 298}  # seed: steps
+    for seed, steps in passed.items():
+        found = expected({**small, "seed": seed, "steps": steps})
+        assert found["accuracy"] >= 0.99, (seed, found)
+        assert found["parameters"] == 85
 
     deep = {**usual, "layers": 5, "width": 8, "rate": 0.1, "seed": 1}
     assert expected({**deep, "optimizer": "descent", "steps": 600})["accuracy"] >= 0.99
-    dead = expected({**deep, "optimizer": "descent", "scale": 0.1, "steps": 600})
-    assert abs(dead["loss"] - dead["guessing"]) < 1e-4 and dead["dead"] < 0.5
-    assert expected({**deep, "scale": 0.1, "steps": 200})["accuracy"] >= 0.99
+    for seed in range(1, 8):
+        start = {**deep, "scale": 0.1, "seed": seed}
+        dead = expected({**start, "optimizer": "descent", "steps": 600})
+        assert abs(dead["loss"] - dead["guessing"]) < 1e-4 and abs(dead["loss"] - 0.653) < 1e-3 and dead["dead"] < 0.5
+        assert (expected({**start, "steps": 100})["accuracy"] > 0.99) == (seed != 6)
 
 
 def press(control: Locator, key: str, times: int = 1) -> None:
