@@ -105,7 +105,7 @@ function drawCost(pen, box, state, found, paint) {
   const costs = GRID.map((at) => costOf(at, state.share, state.lost));
   const low = Math.log10(Math.min(...costs, found.none) / 1.4), high = Math.log10(Math.max(...costs) * 1.1);
   const Y = (c) => box.y + box.h * (1 - (Math.log10(c) - low) / (high - low));
-  for (let power = Math.ceil(low); power <= high; power++) pen.fillText(power > 3 ? `${10 ** (power - 3)}k` : 10 ** power, box.x - 5, Y(10 ** power) + 4);
+  for (let power = Math.ceil(low); power <= high; power++) pen.fillText(power > 2 ? `${10 ** (power - 3)}k` : 10 ** power, box.x - 5, Y(10 ** power) + 4);
   trace(pen, [[box.x, Y(found.none)], [box.x + box.w, Y(found.none)]], paint.grey, 1);
   pen.fillStyle = paint.grey;
   pen.textAlign = "left";
@@ -164,7 +164,7 @@ function render({ model, el }) {
   const thresholdControl = slider(controls, { label: "Threshold", min: 0, max: 1, step: 0.002, value: state.threshold, format: (x) => x.toFixed(3) }, (x) => { film.pause(); state.threshold = x; update(); });
   thresholdControl.input.style.width = "17rem";
   if (!compact) {
-    slider(controls, { label: "A lost mail costs", min: 1, max: 100, value: state.lost, log: true, format: (x) => `${Math.round(x)} spams` }, (x) => { state.lost = Math.round(x); update(); });
+    slider(controls, { label: "A lost mail costs", min: 1, max: 100, value: state.lost, log: true, format: (x) => String(Math.round(x)) }, (x) => { state.lost = Math.round(x); update(); });
     slider(controls, { label: "Share of spam", min: 1, max: 50, step: 0.2, value: 100 * state.share, format: (x) => `${x.toFixed(1)} %` }, (x) => { state.share = x / 100; update(); });
   }
 
