@@ -26,7 +26,10 @@ def accuracy(predictions: Any, targets: Any) -> float:
 
 
 def confusion_matrix(predictions: Any, targets: Any, classes: int) -> np.ndarray:
-    """Counts (classes, classes): row = the true class, column = the predicted one, as in scikit-learn."""
+    """Counts (classes, classes): row = the true class, column = the predicted one, as in scikit-learn.
+
+    Derived in: notebooks/06_evaluation.ipynb
+    """
     counts = np.zeros((classes, classes), int)
     rows, columns = (np.asarray(labels) * 1 for labels in (targets, predictions))  # no bools: they would be a mask
     if rows.shape != columns.shape:
@@ -45,19 +48,26 @@ def precision(predictions: Any, targets: Any, average: str | None = "binary", cl
 
     predictions, targets (N,) labels.   average: "binary" for labels 0 and 1; "macro", the mean over the classes;
     "micro", over all rows together; None, a number for each class.   classes: how many; None: those that occur.
+    Derived in: notebooks/06_evaluation.ipynb
     """
     right, called, _ = _outcomes(predictions, targets, average, classes)
     return _averaged(_shares(right, called), average)
 
 
 def recall(predictions: Any, targets: Any, average: str | None = "binary", classes: int | None = None) -> Any:
-    """Of the positives, the share that was called so; 0 where there are none. Arguments as in `precision`."""
+    """Of the positives, the share that was called so; 0 where there are none. Arguments as in `precision`.
+
+    Derived in: notebooks/06_evaluation.ipynb
+    """
     right, _, there = _outcomes(predictions, targets, average, classes)
     return _averaged(_shares(right, there), average)
 
 
 def f1_score(predictions: Any, targets: Any, average: str | None = "binary", classes: int | None = None) -> Any:
-    """Harmonic mean of precision and recall; 0 where there are neither positives nor calls. Arguments as there."""
+    """Harmonic mean of precision and recall; 0 where there are neither positives nor calls. Arguments as there.
+
+    Derived in: notebooks/06_evaluation.ipynb
+    """
     right, called, there = _outcomes(predictions, targets, average, classes)
     return _averaged(_shares(2 * right, called + there), average)
 
@@ -94,6 +104,7 @@ def roc_curve(scores: Any, targets: Any) -> tuple[np.ndarray, np.ndarray, np.nda
 
     scores (N,), higher for the class 1; targets (N,) of 0 and 1. One point for each distinct score, so that ties are
     called together; a rate whose class does not occur is nan.
+    Derived in: notebooks/06_evaluation.ipynb
     """
     called, right, thresholds = _ranked(scores, targets)
     wrong = called - right
@@ -105,6 +116,7 @@ def roc_auc(scores: Any, targets: Any) -> float:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
 
     nan if a class does not occur.
+    Derived in: notebooks/06_evaluation.ipynb
     """
     fpr, tpr, _ = roc_curve(scores, targets)
     return float(np.trapezoid(tpr, fpr))
@@ -121,7 +133,10 @@ def precision_recall_curve(scores: Any, targets: Any) -> tuple[np.ndarray, np.nd
 
 
 def average_precision(scores: Any, targets: Any) -> float:
-    """Mean of the precision over the positives, each taken at its own threshold; 0 without positives."""
+    """Mean of the precision over the positives, each taken at its own threshold; 0 without positives.
+
+    Derived in: notebooks/06_evaluation.ipynb
+    """
     share, found, _ = precision_recall_curve(scores, targets)
     return float(-(np.diff(found) * share[:-1]).sum())
 
@@ -167,6 +182,7 @@ def calibration_error(probabilities: Any, targets: Any, bins: int = 10) -> float
     """Expected calibration error: mean distance of share and probability over the bins, by rows (Guo et al. 2017).
 
     Arguments as in `calibration_curve`. It depends on `bins`: name them.
+    Derived in: notebooks/06_evaluation.ipynb
     """
     share, mean, rows = calibration_curve(probabilities, targets, bins)
     return float(np.average(abs(share - mean), weights=rows))
@@ -204,7 +220,10 @@ def r2_score(predictions: Any, targets: Any) -> float:
 
 
 def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval for a share measured on n independent cases (Wilson 1927)."""
+    """Wilson's interval for a share measured on n independent cases (Wilson 1927).
+
+    Derived in: notebooks/06_evaluation.ipynb
+    """
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"needed 0 ≤ successes ≤ n and n > 0, got {successes} of {n}")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
@@ -223,6 +242,7 @@ def bootstrap_interval(
 
     Each column has N rows: predictions and targets, say. Resamples whose score is nan, as without positives, are left
     out (Efron & Tibshirani 1993, chapter 13).
+    Derived in: notebooks/06_evaluation.ipynb
     """
     arrays = [np.asarray(column) for column in columns]
     n = len(arrays[0])

@@ -21,6 +21,7 @@ def warmup_cosine(lr: float, total: int, warmup: int = 0, final: float = 0.0) ->
     """Rise in a line to `lr` over the first `warmup` steps, then fall along half a cosine to `final` at step `total`.
 
     The first step has the rate lr / warmup, not 0. Raises ValueError unless 0 ≤ warmup < total.
+    Derived in: notebooks/05_optimisers.ipynb
     """
     if not 0 <= warmup < total:
         raise ValueError(f"needed 0 ≤ warmup < total, got warmup={warmup}, total={total}")

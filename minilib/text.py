@@ -13,6 +13,7 @@ class CharTokenizer:
     """Text ↔ ids, one for each character: the characters of `text`, each once, in the order of their code points.
 
     Raises ValueError for a character that `text` did not hold, with its position, and for an id out of range.
+    Derived in: notebooks/01_data.ipynb
     """
 
     def __init__(self, text: str):

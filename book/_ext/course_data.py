@@ -54,9 +54,12 @@ CHAPTERS: dict[int, tuple[str, str]] = {
 
 # The question that a chapter answers, for the pages that lead to it.
 QUESTIONS: dict[int, str] = {
+    1: "What does a model actually see?",
     2: "How does a machine get better at something nobody wrote rules for?",
     3: "How does a network know which of a million numbers to blame?",
     4: "What do depth and width buy, and what do they cost?",
+    5: "Why does the same network sometimes learn and sometimes explode?",
+    6: "How do you know it works, and how would you notice that it does not?",
 }
 
 # Figures that move on the first page: the module in minilib/widgets, its chapter, what to do with it.

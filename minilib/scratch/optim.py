@@ -78,7 +78,10 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """p ← p − lr · v with v ← momentum · v + gradient (+ weight_decay · p), as torch.optim.SGD."""
+    """p ← p − lr · v with v ← momentum · v + gradient (+ weight_decay · p), as torch.optim.SGD.
+
+    Derived in: notebooks/05_optimisers.ipynb
+    """
 
     settings: ClassVar = {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False}
     memory = ("velocity",)
@@ -104,6 +107,7 @@ class Adam(Optimizer):
     """Steps of the size lr · m̂/(√v̂ + eps), m and v running means of gradient and squared gradient.
 
     Kingma & Ba 2015, algorithm 1, as torch.optim.Adam; weight_decay is added to the gradient.
+    Derived in: notebooks/05_optimisers.ipynb
     """
 
     settings: ClassVar = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
@@ -132,7 +136,10 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decay taken from the weight itself, not through the gradient (Loshchilov & Hutter 2019)."""
+    """Adam with decay taken from the weight itself, not through the gradient (Loshchilov & Hutter 2019).
+
+    Derived in: notebooks/05_optimisers.ipynb
+    """
 
     settings: ClassVar = {**Adam.settings, "weight_decay": 1e-2}
 
@@ -142,7 +149,10 @@ class AdamW(Adam):
 
 
 def clip_grad_norm_(parameters: Iterable[Parameter], max_norm: float) -> float:
-    """Scale all gradients together so that their joint length is at most max_norm; returns the length before."""
+    """Scale all gradients together so that their joint length is at most max_norm; returns the length before.
+
+    Derived in: notebooks/05_optimisers.ipynb
+    """
     held = [(p, p.grad) for p in parameters if p.grad is not None]
     total = math.sqrt(sum(float(np.vdot(g, g)) for _, g in held))
     if total > max_norm:
