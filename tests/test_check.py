@@ -321,3 +321,8 @@ def test_a_report_is_its_verdict(two_exercises):
     exercise = two_exercises["99.value"]
     assert Report(exercise, True, 1)
     assert not Report(exercise, False, 1)
+
+
+def test_an_array_within_a_list_or_a_dictionary_is_told_by_its_shape():
+    assert shown({"weights": [np.ones((50, 64))], "rate": 0.1}) == "{'weights': [array (50, 64)], 'rate': 0.1}"
+    assert shown([np.arange(2)]) == "[array([0, 1])]"

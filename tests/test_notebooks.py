@@ -161,3 +161,11 @@ def test_a_home_notebook_compares_every_name_that_it_derives(path):
 def test_no_other_notebook_defines_a_name_of_the_library_again(path):
     foreign = {name for name, home in _homes().items() if home != path.stem}
     assert not _defined(path) & foreign, "import it, or tag the cell `variant`"
+
+
+@every_chapter
+def test_a_listing_of_the_library_fits_the_page(path):
+    for cell in code_cells(path):
+        if "show.source(" in cell.source:
+            lines = [line for output in cell.outputs for line in output.data["text/plain"].splitlines()]
+            assert not [line for line in lines if len(line) > LONGEST_LINE], cell.source

@@ -153,7 +153,7 @@ def test_a_negative_rate_is_an_error():
 
 
 def test_nesterov_needs_momentum():
-    with pytest.raises(ValueError, match="it needs momentum > 0"):
+    with pytest.raises(ValueError, match="needs momentum > 0"):
         optim.SGD([nn.Parameter(np.ones(1))], nesterov=True)
 
 

@@ -50,5 +50,22 @@ def shown(value: Any, width: int = 300) -> str:
         return f"{float(value):.6g}"
     if isinstance(value, tuple) and value:
         return ", ".join(shown(x, width // len(value) + 40) for x in value)
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else repr(_brief(value))
     return text if len(text) <= width else text[:width] + " …"
+
+
+class _Shape(str):
+    """Stands for an array where a list or a dictionary is shown."""
+
+    __repr__ = str.__str__
+
+
+def _brief(value: Any) -> Any:
+    """The same lists and dictionaries, with larger arrays told by their shape."""
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return _Shape(f"array {value.shape}")
+    if isinstance(value, list | tuple):
+        return type(value)(map(_brief, value))
+    if isinstance(value, dict):
+        return {key: _brief(x) for key, x in value.items()}
+    return value

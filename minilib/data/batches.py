@@ -10,9 +10,14 @@ import numpy as np
 def split(
     x: np.ndarray, y: np.ndarray, test: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Shuffle the rows once; the last `test` of them are set aside: x_train, x_test, y_train, y_test."""
+    """Shuffle the rows once and set the last `test` of them aside.
+
+    Gives x_train, x_test, y_train, y_test.
+    """
     if len(x) != len(y) or not 0 < test < len(x):
-        raise ValueError(f"needed as many x as y and 0 < test < their number, got {len(x)}, {len(y)} and test={test}")
+        needed = "as many x as y and 0 < test < their number"
+        got = f"{len(x)}, {len(y)} and test={test}"
+        raise ValueError(f"needed {needed}, got {got}")
     order = rng.permutation(len(x))
     train, held_out = order[:-test], order[-test:]
     return x[train], x[held_out], y[train], y[held_out]

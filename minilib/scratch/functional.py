@@ -190,9 +190,10 @@ def mse_loss(input: Tensor, target: Any) -> Tensor:
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Any) -> Tensor:
-    """Mean negative log-likelihood of yes (1) or no (0), from the score before the sigmoid, in nats.
+    """Mean negative log-likelihood of yes (1) or no (0), in nats.
 
-    input and target of one shape. Finite for scores of any size: softplus(z) − y z.
+    input (z, the scores before the sigmoid) and target of one shape.
+    Finite for scores of any size: softplus(z) − y z.
     Derived in: notebooks/02_gradient_descent.ipynb
     """
     target = _fitting("binary_cross_entropy_with_logits", input, target)

@@ -39,13 +39,19 @@ def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
     return gains[nonlinearity]
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0.0, *, nonlinearity: str = "leaky_relu", rng: Generator) -> Tensor:
-    """Normal with standard deviation gain/√fan_in: keeps the variance on the way forward (He et al. 2015, eq. 10).
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0.0, *,
+    nonlinearity: str = "leaky_relu", rng: Generator,
+) -> Tensor:  # fmt: skip
+    """Normal with standard deviation gain/√fan_in (He et al. 2015, eq. 10).
+
+    Keeps the variance on the way forward.
 
     Derived in: notebooks/04_multilayer_perceptrons.ipynb
     """
     fan_in, _ = _fans(tensor)
-    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(fan_in), rng=rng)
+    std = calculate_gain(nonlinearity, a) / math.sqrt(fan_in)
+    return normal_(tensor, 0.0, std, rng=rng)
 
 
 def kaiming_uniform_(tensor: Tensor, a: float = 0.0, *, nonlinearity: str = "leaky_relu", rng: Generator) -> Tensor:

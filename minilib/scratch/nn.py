@@ -50,28 +50,36 @@ class Sequential(Module):
 
 
 class Linear(Module):
-    """x @ weight.T + bias: weight (out_features, in_features), bias (out_features,), started as torch starts them.
+    """x @ weight.T + bias, started as torch starts them.
 
+    weight (out_features, in_features), bias (out_features,).
     Derived in: notebooks/04_multilayer_perceptrons.ipynb
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, *, rng: np.random.Generator | None = None
-    ):
+        self, in_features: int, out_features: int, bias: bool = True, *,
+        rng: np.random.Generator | None = None,
+    ):  # fmt: skip
         rng = rng or np.random.default_rng()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.empty((out_features, in_features), np.float32))
+        shape = out_features, in_features
+        self.weight = Parameter(np.empty(shape, np.float32))
         init.kaiming_uniform_(self.weight, a=math.sqrt(5), rng=rng)
-        self.bias = Parameter(np.empty(out_features, np.float32)) if bias else None
-        if self.bias is not None:
+        self.bias: Parameter | None = None
+        if bias:
+            self.bias = Parameter(np.empty(out_features, np.float32))
             bound = 1 / math.sqrt(in_features)
             init.uniform_(self.bias, -bound, bound, rng=rng)
 
     def forward(self, x: Any) -> Tensor:
-        return F.linear(x, self.weight) if self.bias is None else F.linear(x, self.weight, self.bias)
+        bias = [] if self.bias is None else [self.bias]
+        return F.linear(x, self.weight, *bias)
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )  # fmt: skip
 
 
 class ReLU(Module):

@@ -78,28 +78,37 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """p ← p − lr · v with v ← momentum · v + gradient (+ weight_decay · p), as torch.optim.SGD.
+    """p ← p − lr · v with v ← momentum · v + gradient (+ weight_decay · p).
 
-    Derived in: notebooks/05_optimisers.ipynb
+    As torch.optim.SGD. Derived in: notebooks/05_optimisers.ipynb
     """
 
-    settings: ClassVar = {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False}
+    settings: ClassVar = {
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "nesterov": False,
+    }
     memory = ("velocity",)
 
-    def __init__(self, params: Iterable[Parameter], lr: float = 1e-3, **settings: Any):
+    def __init__(
+        self, params: Iterable[Parameter], lr: float = 1e-3, **settings: Any
+    ):  # fmt: skip
         super().__init__(params, lr, **settings)
         if self.options["nesterov"] and not self.options["momentum"]:
-            raise ValueError("nesterov=True looks ahead along the momentum: it needs momentum > 0")
+            raise ValueError("nesterov=True needs momentum > 0, to look ahead")
 
-    def update(self, p: Parameter, grad: np.ndarray, *memory: np.ndarray) -> None:
+    def update(
+        self, p: Parameter, grad: np.ndarray, *memory: np.ndarray
+    ) -> None:  # fmt: skip
         (velocity,) = memory
-        momentum, decay = self.options["momentum"], self.options["weight_decay"]
-        if decay:
+        momentum = self.options["momentum"]
+        if decay := self.options["weight_decay"]:
             grad = grad + decay * p.data
         if momentum:
             velocity *= momentum
             velocity += grad
-            grad = grad + momentum * velocity if self.options["nesterov"] else velocity
+            ahead = self.options["nesterov"]
+            grad = grad + momentum * velocity if ahead else velocity
         p.data -= self.lr * grad
 
 

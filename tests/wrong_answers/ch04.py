@@ -7,10 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from minilib.scratch import functional as F
-from minilib.scratch import init, nn, optim
-from minilib.scratch.tensor import Tensor, no_grad
-
 
 def no_biases(widths):
     weights = sum(a * b for a, b in pairwise(widths))
@@ -119,80 +115,67 @@ def a_small_number(n_in, n_out, slope):
     return 0.01
 
 
-def _train(x, y, seed, std=None, lr=0.02, sigmoid=False, steps=200, relu=False):
-    rng = np.random.default_rng(seed)
-    layers = []
-    for n_in, n_out in [(64, 50), *[(50, 50)] * 4, (50, 10)]:
-        linear = nn.Linear(n_in, n_out, rng=rng)
-        if std is None:
-            init.kaiming_normal_(linear.weight, nonlinearity="relu", rng=rng)
-        else:
-            init.normal_(linear.weight, std=std, rng=rng)
-        init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    model = nn.Sequential(*layers[: None if relu else -1], *([nn.Sigmoid()] if sigmoid else []))
-    optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    for _ in range(steps):
-        loss = F.cross_entropy(model(Tensor(x)), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    with no_grad():
-        return model(Tensor(x)).data
+def _recipe(seed, std=None, lr=0.02, last="nothing", widths=(64, 50, 50, 50, 50, 50, 10)):
+    rng, pairs = np.random.default_rng(seed), list(pairwise(widths))
+    weights = [rng.normal(0, std or math.sqrt(2 / n_in), size=(n_out, n_in)) for n_in, n_out in pairs]
+    return {"weights": weights, "biases": [np.zeros(n_out) for _, n_out in pairs], "last": last, "lr": lr}
 
 
-def broken_train(x, y, seed):
-    return _train(x, y, seed, std=0.01, lr=0.0001, sigmoid=True)
+def broken_recipe(seed):
+    return _recipe(seed, std=0.01, lr=0.0001, last="sigmoid")
 
 
-def more_steps(x, y, seed):
-    return _train(x, y, seed, std=0.01, lr=0.0001, sigmoid=True, steps=400)
+def only_the_rate(seed):
+    return _recipe(seed, std=0.01)
 
 
-def rate_mended_sigmoid_left(x, y, seed):
-    return _train(x, y, seed, std=0.01, sigmoid=True)
+def start_still_small(seed):
+    return _recipe(seed, std=0.04)
 
 
-def relu_on_the_scores(x, y, seed):
-    return _train(x, y, seed, relu=True)
+def only_the_start(seed):
+    return _recipe(seed, lr=0.0001, last="sigmoid")
 
 
-def relu_and_rate_left(x, y, seed):
-    return _train(x, y, seed, lr=0.0001, relu=True)
+def sigmoid_left(seed):
+    return _recipe(seed, last="sigmoid")
 
 
-def start_still_small(x, y, seed):
-    return _train(x, y, seed, std=0.04, lr=0.0001)
+def relu_on_the_scores(seed):
+    return _recipe(seed, last="relu")
 
 
-def only_the_start(x, y, seed):
-    return _train(x, y, seed, sigmoid=True)
+def softmax_on_the_scores(seed):
+    return _recipe(seed, last="softmax")
 
 
-def rate_left(x, y, seed):
-    return _train(x, y, seed, lr=0.0001)
+def rate_left(seed):
+    return _recipe(seed, lr=0.0001)
 
 
-def every_unit_dead(x, y, seed):
-    """What a rate of 0.2 or 0.3 leaves on many starts: the shares of the digits, for every image."""
-    return np.tile(np.log(np.bincount(y, minlength=10) / len(y)), (len(x), 1))
+def too_fast(seed):
+    return _recipe(seed, lr=0.3)
 
 
-def only_the_rate(x, y, seed):
-    return _train(x, y, seed, std=0.01)
+def far_too_fast(seed):
+    return _recipe(seed, lr=20.0)
 
 
-def probabilities(x, y, seed):
-    return F.softmax(Tensor(_train(x, y, seed))).data
+def starts_too_large(seed):
+    return _recipe(seed, std=1.0)
 
 
-def blown_up(x, y, seed):
-    """What a rate of 0.5 leaves."""
-    return np.full((len(x), 10), np.nan)
+def no_hidden_layer(seed):
+    return _recipe(seed, widths=(64, 10))
 
 
-def guesses(x, y, seed):
-    return _train(x, y, seed).argmax(1)
+def turned_over(seed):
+    recipe = _recipe(seed)
+    return recipe | {"weights": [weight.T for weight in recipe["weights"]]}
+
+
+def only_the_weights(seed):
+    return _recipe(seed)["weights"]
 
 
 def all_learning():
@@ -381,19 +364,20 @@ WRONG = {
         (a_small_number, "solve n_in"),
     ],
     "04.mend_dead_network": [
-        (broken_train, "the start is too small"),
-        (more_steps, "the start is too small"),
-        (only_the_rate, "the start is too small"),
-        (only_the_start, "sigmoid before the softmax"),
-        (rate_left, "too small a rate"),
-        (rate_mended_sigmoid_left, "(and a sigmoid stands before the softmax)"),
-        (start_still_small, "nearly the same for every image"),
-        (relu_on_the_scores, "a ReLU stands before the softmax"),
-        (relu_and_rate_left, "a ReLU stands before the softmax"),
-        (every_unit_dead, "either the start is too small, or a high rate has killed a layer"),
-        (probabilities, "these are probabilities"),
-        (blown_up, "blew up"),
-        (guesses, "ten scores for each image"),
+        (broken_recipe, "the weights start too small"),
+        (only_the_rate, "the weights start too small"),
+        (start_still_small, "the weights start too small"),
+        (only_the_start, "a sigmoid before the softmax"),
+        (sigmoid_left, "a sigmoid before the softmax"),
+        (relu_on_the_scores, "a ReLU before the softmax"),
+        (softmax_on_the_scores, "no softmax"),
+        (rate_left, "the rate is too small"),
+        (too_fast, "a high rate has killed a layer"),
+        (far_too_fast, "the rate is too high"),
+        (starts_too_large, "the weights start too large"),
+        (no_hidden_layer, "keep the five hidden layers"),
+        (turned_over, "the weights are turned over"),
+        (only_the_weights, "the four entries"),
     ],
     "04.read_logs": [
         (all_learning, "alone is not learning"),
