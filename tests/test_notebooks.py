@@ -167,5 +167,6 @@ def test_no_other_notebook_defines_a_name_of_the_library_again(path):
 def test_a_listing_of_the_library_fits_the_page(path):
     for cell in code_cells(path):
         if "show.source(" in cell.source:
-            lines = [line for output in cell.outputs for line in output.data["text/plain"].splitlines()]
+            listings = [output.data["text/plain"] for output in cell.outputs if "data" in output]
+            lines = [line for listing in listings for line in listing.splitlines()]
             assert not [line for line in lines if len(line) > LONGEST_LINE], cell.source
