@@ -145,8 +145,7 @@ function picture(nodes, { places, width, height }, computed, { shown, blamed, cu
     const { path, head, at } = route(places[p], places[i], j === 1 && n.parents[0] === p);
     // a fan of short arrows is bundled at one end: its labels stand at the other
     const wide = nodes[i].depth - nodes[p].depth < 2, near = wide && backward ? places[i].y + 11 : wide && forward ? places[p].y + 11 : null;
-    const colour = backward ? "orange" : forward ? "blue" : "line";
-    const dashes = next && backward ? "5 4" : "none";
+    const colour = backward ? "orange" : forward ? "blue" : "line", dashes = next && backward ? "5 4" : "none";
     boxes.append(vector("path", { d: path, fill: "none", "stroke-width": colour === "line" ? 1.4 : 2.6, "stroke-dasharray": dashes, style: paint("stroke", colour) }));
     boxes.append(vector("polygon", { points: head, style: paint("fill", colour === "line" ? "grey" : colour) }));
     if (backward || forward || (nodes.length < 8 && shown(i))) slopes.push({ x: at.x, y: near ?? at.y, text: `× ${number(computed.slopes[i][j])}` });
@@ -225,8 +224,7 @@ function render({ model, el }) {
     if (!compact) {
       previous.disabled = step === 0;
       next.disabled = end.disabled = step === steps();
-      guess.disabled = asked < 0;
-      guess.value = "";
+      Object.assign(guess, { disabled: asked < 0, value: "" });
       guess.labels[0].textContent = `Guess the ${asked < 0 ? "next blame" : `blame of ${nodes[asked].name}`}, to two digits`;
       show(list, ...nodes.map((n, i) => node("li", {}, n.name + (shown(i) ? ` = ${number(computed.values[i])}` : "")
         + n.parents.map((p, j) => `${j ? "," : "; from"} ${nodes[p].name}${shown(i) ? ` (slope ${number(computed.slopes[i][j])})` : ""}`).join("")
@@ -252,10 +250,7 @@ function render({ model, el }) {
   /** Enter in the box: a number is judged, nothing steps on, anything else waits to be mended. */
   function enter() {
     if (Number.isFinite(Number(typed()))) return go(step + 1);
-    const said = guess.value;
-    told = "A guess is a number, such as −6. ";
-    draw();
-    guess.value = said;
+    readout.textContent = `A guess is a number, such as −6. ${sentence()}`;
   }
 
   function choose(which) {
