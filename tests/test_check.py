@@ -226,6 +226,10 @@ def test_close_means_same_shape_and_numbers():
         ((1, "a", 0.5), "1, a, 0.5"),
         (np.array(2.0), "array(2.)"),
         (np.arange(3), "array (3,): [0 1 2]"),
+        (
+            tuple(np.zeros(n) for n in (1, 2, (2, 3), (3, 2))),
+            "array (1,): [0.], array (2,): [0. 0.], array (2, 3), array (3, 2)",
+        ),
         ("x" * 400, "x" * 300 + " …"),
     ],
 )

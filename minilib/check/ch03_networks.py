@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations, permutations
 from typing import Any
 
@@ -80,6 +80,16 @@ def _mend_backward(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
             if all(_agree(one, _gradients(*case, faults=faults)) for one, case in zip(found, inputs, strict=True)):
                 rest = {1: "", 2: " (and one more mistake after this one)"}.get(count, " (and more mistakes after it)")
                 yield Problem(wrong[0], _first_wrong(found[wrong[0]], expected[wrong[0]]), FAULTS[faults[0]] + rest)
+    powers = [_power_of_batch(k, found, expected, inputs) for k in range(4)]
+    if None not in powers:
+        without, twice, divided = (
+            " and ".join(name for name, power in zip(NAMES, powers, strict=True) if power in which)
+            for which in ((1,), (-1,), (0, -1))
+        )
+        hint = f"the mean over the batch divides the gradients of {divided}, but not those of {without}"
+        hint = hint if without else f"the gradients of {twice} are divided by B a second time"
+        where = ": divide once, in the blame from which all four gradients come"
+        yield Problem(wrong[0], _first_wrong(found[wrong[0]], expected[wrong[0]]), hint + where)
     for name, one, right in zip(NAMES, found[wrong[0]], expected[wrong[0]], strict=True):
         if one.shape != right.shape:
             yield Problem(
@@ -90,13 +100,23 @@ def _mend_backward(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         if not close(one, right, atol=1e-8):
             yield Problem(
                 wrong[0],
-                right,
+                f"another gradient of {name}, shape {right.shape}",
                 f"central differences disagree at {name}: look at the line that makes it, then at what flows into it",
             )
 
 
 def _agree(found: list[Array], right: list[Array]) -> bool:
     return all(close(one, other, rtol=1e-4, atol=1e-6) for one, other in zip(found, right, strict=True))
+
+
+def _power_of_batch(which: int, found: list, expected: list, inputs: list[Inputs]) -> int | None:
+    """p, if in every case this gradient is the right one times Bᵖ: 1, a mean is missing, −1, it is taken twice."""
+    for power in (0, 1, -1):
+        pairs = [(one[which], right[which] * float(len(case[1])) ** power)
+                 for one, right, case in zip(found, expected, inputs, strict=True)]  # fmt: skip
+        if all(close(one, other, rtol=1e-4, atol=1e-6) for one, other in pairs):
+            return power
+    return None
 
 
 def _first_wrong(found: list[Array], right: list[Array]) -> str:
@@ -116,6 +136,15 @@ def _smooth_cases(rng: np.random.Generator) -> list[Inputs]:
     ]
 
 
+# targets that do not sum to 1
+UNEVEN: dict[str, Callable[[Array, float, int], Array]] = {
+    "doubt lost": lambda hot, s, classes: (1 - s) * hot,
+    "nothing taken": lambda hot, s, classes: hot + s / classes,
+    "all of s to each": lambda hot, s, classes: (1 - s) * hot + s,
+    "one class too many": lambda hot, s, classes: (1 - s) * hot + s / (classes - 1),
+}
+
+
 def _smooth(logits: Array, targets: Array, smoothing: float, *, faults: tuple = ()) -> tuple[Any, Array]:
     """Loss and gradient, with some of the faults that a reader may make."""
     batch, classes = logits.shape
@@ -123,6 +152,8 @@ def _smooth(logits: Array, targets: Array, smoothing: float, *, faults: tuple = 
     q = (1 - smoothing) * hot + smoothing / classes
     if "unsmoothed" in faults:
         q = hot
+    for fault, uneven in UNEVEN.items():
+        q = uneven(hot, smoothing, classes) if fault in faults else q
     if "others only" in faults:
         q = (1 - smoothing) * hot + smoothing * (1 - hot) / (classes - 1)
     axis = None if "whole array" in faults else 1
@@ -134,6 +165,10 @@ def _smooth(logits: Array, targets: Array, smoothing: float, *, faults: tuple = 
     log_p = np.log(p) if "two steps" in faults else shifted - np.log(total)
     loss = -(q * log_p).sum() / (1 if "loss summed" in faults else batch)
     sign = -1 if "sign" in faults else 1
+    if "unsmoothed gradient" in faults:
+        q = hot
+    if "nudged" in faults:  # the true slope, if the targets do not sum to 1
+        p = p * q.sum(axis=1, keepdims=True)
     return loss, sign * (p - (0 if "no labels" in faults else q)) / (1 if "gradient summed" in faults else batch)
 
 
@@ -154,6 +189,19 @@ SMOOTH_HINTS: dict[tuple, str] = {
     ("two steps",): TWO_STEPS,
     ("unsmoothed",): "the target is still one-hot: give the right class 1 − s, and s / V to every class, itself too",
     ("others only",): "s is spread over the V − 1 wrong classes; here each of *all* V classes gets s / V",
+    (
+        "unsmoothed gradient",
+    ): "the loss is smoothed, its gradient is not: for all targets that sum to 1 it is p − q, and "
+    "here q is the smoothed one",
+    **{
+        (
+            fault,
+            *more,
+        ): "the targets q of a row do not sum to 1: what the label loses and what all V classes get together "
+        "must be the same share, s"
+        for fault in UNEVEN
+        for more in ((), ("nudged",))
+    },
     ("loss summed", "gradient summed"): "these belong to the *sum* of the losses: both have to be divided by B",
     ("gradient summed",): "the gradient is that of the *sum* of the losses: it has to be divided by B, as the loss is",
     ("loss summed",): "the loss is the *sum* over the batch: it has to be divided by B, as the gradient is",
@@ -198,8 +246,11 @@ def _smooth_cross_entropy(inputs: list[Inputs], outputs: list[Any]) -> Iterator[
             expected[first],
             "each row of the gradient must sum to 0: adding one number to all logits changes nothing",
         )
-    what = "loss" if close(gradient, expected[first][1], atol=1e-8) else "gradient"
-    yield Problem(first, expected[first], f"the {what} differs: compare it with a nudge of one logit, by hand")
+    if close(gradient, expected[first][1], atol=1e-8):
+        hint = "the gradient is right, the loss is not: work out −Σ q ln p of the first row by hand"
+    else:
+        hint = "the gradient differs: nudge one logit a little, and see by how much the loss changes"
+    yield Problem(first, expected[first], hint)
 
 
 def _pair(got: Any, shape: tuple[int, ...]) -> tuple[float, Array] | None:

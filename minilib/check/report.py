@@ -48,6 +48,9 @@ def shown(value: Any, width: int = 300) -> str:
         return f"array {value.shape}: {text}"
     if isinstance(value, float | np.floating):
         return f"{float(value):.6g}"
+    if isinstance(value, tuple) and len({x.shape for x in value if isinstance(x, np.ndarray)}) > 3:
+        # a whole network: its matrices by their shapes alone
+        return ", ".join(f"array {x.shape}" if np.ndim(x) > 1 else shown(x, 60) for x in value)
     if isinstance(value, tuple) and value:
         return ", ".join(shown(x, width // len(value) + 40) for x in value)
     text = value if isinstance(value, str) else repr(_brief(value))

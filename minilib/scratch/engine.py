@@ -18,18 +18,23 @@ FREED: tuple = ("freed",)
 
 
 def propagate(root: Tensor, start: np.ndarray) -> None:
-    """Walk from the result to the leaves; where paths meet, gradients add up."""
+    """Walk from the result to the leaves; gradients add where paths meet."""
     gradients = {id(root): start}
     for node in _results_before_parents(root):
         g = gradients.pop(id(node))
         if not node._edges:
-            fresh = g.base is None and g is not start  # a view or a shared array must not become somebody's grad
-            node.grad = (g if fresh else g.copy()) if node.grad is None else node.grad + g
+            # a view or a shared array must not become somebody's grad
+            fresh = g.base is None and g is not start
+            if node.grad is not None:
+                node.grad = node.grad + g
+            else:
+                node.grad = g if fresh else g.copy()
             continue
         for parent, slope in node._edges:
             contribution = _fitted(slope(g), parent.data, g)
             held = gradients.get(id(parent))
-            gradients[id(parent)] = contribution if held is None else held + contribution
+            total = contribution if held is None else held + contribution
+            gradients[id(parent)] = total
         node._edges = FREED
 
 

@@ -69,7 +69,12 @@ function compute(nodes, inputs, last) {
   return { values, slopes, terms, blames };
 }
 
-const number = (x) => short(Math.abs(x) < 1e-12 ? 0 : x).replaceAll("-", "−");
+/** Three digits, or as many as it takes to tell 0.9999 from 1. */
+function number(x, digits = 3) {
+  if (digits < 9 && Math.abs(x) < 1 && Math.abs(Number(x.toPrecision(digits))) === 1) return number(x, digits + 1);
+  return (digits > 3 ? x.toPrecision(digits) : short(Math.abs(x) < 1e-12 ? 0 : x)).replaceAll("-", "−");
+}
+
 const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));
 const WIDE = 80, HIGH = 38, STRIDE = 112, ROW = 74;
 
@@ -131,17 +136,17 @@ function apart(labels) {
 
 const paint = (property, colour) => `${property}: var(--lm-${colour})`;
 
-function picture(nodes, { places, width, height }, computed, { shown, blamed, current, shrink }) {
+function picture(nodes, { places, width, height }, computed, { shown, blamed, current, asked, shrink }) {
   const drawing = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", style: `min-width: ${Math.round(width * shrink)}px; max-width: ${Math.round(width * 1.35)}px; font-size: 12px` });
   drawing.setAttribute("aria-label", "The graph as a picture; the list below says the same in words.");
   const boxes = vector("g"), labels = vector("g"), slopes = [];
   nodes.forEach((n, i) => n.parents.forEach((p, j) => {
-    const backward = blamed(i) && current === p, forward = !blamed(nodes.length - 1) && current === i;
+    const next = asked === p, backward = blamed(i) && (current === p || next), forward = !blamed(nodes.length - 1) && current === i;
     const { path, head, at } = route(places[p], places[i], j === 1 && n.parents[0] === p);
     // a fan of short arrows is bundled at one end: its labels stand at the other
     const wide = nodes[i].depth - nodes[p].depth < 2, near = wide && backward ? places[i].y + 11 : wide && forward ? places[p].y + 11 : null;
-    const colour = backward ? "orange" : forward ? "blue" : "line";
-    boxes.append(vector("path", { d: path, fill: "none", "stroke-width": colour === "line" ? 1.4 : 2.6, style: paint("stroke", colour) }));
+    const colour = backward ? "orange" : forward ? "blue" : "line", dashes = next && backward ? "5 4" : "none";
+    boxes.append(vector("path", { d: path, fill: "none", "stroke-width": colour === "line" ? 1.4 : 2.6, "stroke-dasharray": dashes, style: paint("stroke", colour) }));
     boxes.append(vector("polygon", { points: head, style: paint("fill", colour === "line" ? "grey" : colour) }));
     if (backward || forward || (nodes.length < 8 && shown(i))) slopes.push({ x: at.x, y: near ?? at.y, text: `× ${number(computed.slopes[i][j])}` });
   }));
@@ -151,9 +156,10 @@ function picture(nodes, { places, width, height }, computed, { shown, blamed, cu
     labels.append(made);
   }
   nodes.forEach(({ name }, i) => {
-    const { x, y } = places[i], here = i === current;
-    const box = vector("rect", { x, y, width: WIDE, height: HIGH, rx: 7, "stroke-width": here ? 2.6 : 1.2 });
-    box.setAttribute("style", `${paint("fill", "paper")}; ${paint("stroke", here ? (blamed(nodes.length - 1) ? "orange" : "blue") : "grey")}`);
+    const { x, y } = places[i], here = i === current, next = i === asked;
+    const box = vector("rect", { x, y, width: WIDE, height: HIGH, rx: 7, "stroke-width": here || next ? 2.6 : 1.2, "stroke-dasharray": next ? "5 4" : "none" });
+    const edge = next || (here && blamed(nodes.length - 1)) ? "orange" : here ? "blue" : "grey";
+    box.setAttribute("style", `${paint("fill", "paper")}; ${paint("stroke", edge)}`);
     boxes.append(box);
     const line = (text, dy, style) => {
       const made = vector("text", { x: x + WIDE / 2, y: y + dy, "text-anchor": "middle", style });
@@ -162,6 +168,7 @@ function picture(nodes, { places, width, height }, computed, { shown, blamed, cu
     };
     line(name, 15, paint("fill", "grey"));
     if (shown(i)) line(number(computed.values[i]), 31, `${paint("fill", "ink")}; font-weight: 600`);
+    if (next) line("blame ?", HIGH + 14, paint("fill", "ink"));
     if (blamed(i)) {
       boxes.append(vector("rect", { x: x + 8, y: y + HIGH + 18, width: WIDE - 16, height: 2.5, style: paint("fill", "orange") }));
       line(`blame ${number(computed.blames[i])}`, HIGH + 14, paint("fill", "ink"));
@@ -174,15 +181,14 @@ function picture(nodes, { places, width, height }, computed, { shown, blamed, cu
 function render({ model, el }) {
   const { graph: first = "coffee", compact = false } = model.get("config") ?? {};
   const { root, stage, controls, readout } = frame(el, "Step through a computation graph");
-  let name, nodes, plan, inputs, computed, step = 0, last = false, guess = null, told = "";
+  let name, nodes, plan, inputs, computed, step = 0, last = false, told = "", guess, previous, next, end, list;
   const typed = () => guess?.value.trim().replace("−", "-").replace(",", ".");
-  stage.tabIndex = 0;
-  stage.setAttribute("role", "group");
-  const steps = () => nodes.filter((n) => n.operation).length + nodes.length;
-  const forwards = () => nodes.filter((n) => n.operation).length;
+  Object.assign(stage, { tabIndex: 0, role: "group" });
+  const forwards = () => nodes.filter((n) => n.operation).length, steps = () => forwards() + nodes.length;
   const inputCount = () => nodes.length - forwards();
   const shown = (i) => i < inputCount() + step;
   const blamed = (i) => step > forwards() && i >= nodes.length - (step - forwards());
+  const askedNode = () => (!compact && step >= forwards() ? nodes.length - 1 - (step - forwards()) : -1); // −1 at the end, too
   const currentNode = () => (step === 0 ? -1 : step <= forwards() ? inputCount() + step - 1 : nodes.length - (step - forwards()));
 
   function sentence() {
@@ -206,8 +212,8 @@ function render({ model, el }) {
 
   function draw() {
     computed = compute(nodes, inputs, last);
-    const current = currentNode(), at = stage.scrollLeft;
-    show(stage, picture(nodes, plan, computed, { shown, blamed, current, shrink: compact ? 0.5 : 0.8 }));
+    const current = currentNode(), asked = askedNode(), at = stage.scrollLeft;
+    show(stage, picture(nodes, plan, computed, { shown, blamed, current, asked, shrink: compact ? 0.5 : 0.8 }));
     stage.scrollLeft = at;
     if (current >= 0) {
       const scale = stage.firstChild.clientWidth / plan.width || 1;
@@ -218,7 +224,8 @@ function render({ model, el }) {
     if (!compact) {
       previous.disabled = step === 0;
       next.disabled = end.disabled = step === steps();
-      guess.disabled = step < forwards() || step === steps();
+      Object.assign(guess, { disabled: asked < 0, value: "" });
+      guess.labels[0].textContent = `Guess the ${asked < 0 ? "next blame" : `blame of ${nodes[asked].name}`}, to two digits`;
       show(list, ...nodes.map((n, i) => node("li", {}, n.name + (shown(i) ? ` = ${number(computed.values[i])}` : "")
         + n.parents.map((p, j) => `${j ? "," : "; from"} ${nodes[p].name}${shown(i) ? ` (slope ${number(computed.slopes[i][j])})` : ""}`).join("")
         + (blamed(i) ? `; blame ${number(computed.blames[i])}` : ""))));
@@ -234,30 +241,25 @@ function render({ model, el }) {
     told = "";
     if (asked && Number.isFinite(Number(said))) {
       const right = computed.blames[currentNode()];
-      const near = Math.abs(Number(said) - right) <= 0.01 * Math.max(1, Math.abs(right));
+      const near = Math.abs(Number(said) - right) <= Math.max(0.005, 0.05 * Math.abs(right));
       told = `You guessed ${number(Number(said))}: ${near ? "right" : "not quite"}. `;
     }
-    if (guess) guess.value = "";
     draw();
   }
 
   /** Enter in the box: a number is judged, nothing steps on, anything else waits to be mended. */
   function enter() {
     if (Number.isFinite(Number(typed()))) return go(step + 1);
-    told = "A guess is a number, such as −6. ";
-    draw();
+    readout.textContent = `A guess is a number, such as −6. ${sentence()}`;
   }
 
   function choose(which) {
     name = which;
-    nodes = read(GRAPHS[name]);
-    plan = layout(nodes);
+    plan = layout(nodes = read(GRAPHS[name]));
     inputs = Object.fromEntries(Object.entries(GRAPHS[name].inputs).map(([key, [start]]) => [key, start]));
     stage.setAttribute("aria-label", GRAPHS[name].title);
-    step = 0;
+    step = stage.scrollLeft = 0;
     told = "";
-    if (guess) guess.value = "";
-    stage.scrollLeft = 0;
     knobs.replaceChildren();
     for (const [key, [value, min, max, by]] of Object.entries(GRAPHS[name].inputs)) {
       if (by) slider(knobs, { label: key, min, max, step: by, value }, (x) => { inputs[key] = x; told = ""; draw(); });
@@ -266,16 +268,15 @@ function render({ model, el }) {
   }
 
   const knobs = node("div", { class: "lm-controls", style: "margin-top: 0" });
-  let previous, next, end, list;
   if (!compact) {
-    const titles = { coffee: "coffee", neuron: "a neuron", micrograd: "micrograd's expression" };
+    const titles = { coffee: "Coffee", neuron: "A neuron that should say yes", micrograd: "micrograd's expression" };
     choice(controls, { label: "Graph", options: titles, value: first }, choose);
     previous = button(controls, "Previous", () => go(step - 1));
     next = button(controls, "Next", () => go(step + 1));
     end = button(controls, "To the end", () => go(steps()));
     button(controls, "Start again", () => go(0));
     guess = node("input", { type: "text", inputmode: "decimal", id: freshId(), size: 6, style: "font: inherit; color: inherit; background: transparent; border: 1px solid var(--lm-grey); border-radius: 4px; padding: 0.15rem 0.4rem; min-height: 24px" });
-    controls.append(node("div", { class: "lm-control" }, node("label", { for: guess.id }, "Guess the next blame"), guess));
+    controls.append(node("div", { class: "lm-control", style: "flex-wrap: wrap" }, node("label", { for: guess.id }), guess));
     guess.addEventListener("keydown", (event) => { if (event.key === "Enter") enter(); });
     tick(controls, { label: "keep the last path only" }, (on) => { last = on; told = ""; draw(); });
     list = node("ol", { style: "margin: 0.4rem 0 0; padding-left: 2.2rem" });

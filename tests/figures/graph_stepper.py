@@ -42,14 +42,16 @@ def drive(root: Any, result: Callable[[], dict[str, Any]]) -> None:
     following, end = root.get_by_role("button", name="Next"), root.get_by_role("button", name="To the end")
     graph, last = root.get_by_label("Graph", exact=True), root.get_by_label("keep the last path only")
 
-    guess, readout = root.get_by_label("Guess the next blame"), root.locator(".lm-readout")
-    assert guess.is_disabled()
+    guess, readout = root.get_by_role("textbox"), root.locator(".lm-readout")
+    assert guess.is_disabled() and root.get_by_text("Guess the next blame").is_visible()
     following.focus()
     following.press("Enter")
     assert result()["values"] == {"price": 3, "−2·price": -6} and result()["blames"] == {}
     for _ in range(3):
         following.press("ArrowRight")
     assert result()["step"] == 4 and result()["blames"] == {"takings": 1}
+    assert root.get_by_text("Guess the blame of cups, to two digits").is_visible()
+    assert root.locator("svg").get_by_text("blame ?").count() == 1
     guess.fill("three")
     guess.press("Enter")
     assert result()["step"] == 4 and "A guess is a number" in readout.inner_text()
@@ -83,11 +85,20 @@ def drive(root: Any, result: Callable[[], dict[str, Any]]) -> None:
         root.get_by_label("x₂", exact=True).press("ArrowRight")
     _agrees(result())
     assert result()["blames"]["b"] < -0.99 and result()["values"]["ŷ"] < 0.01
-    assert f"b −{-result()['blames']['b']:.3g}" in readout.inner_text()
+    assert "b −1" not in readout.inner_text()
+    assert f"b −{-result()['blames']['b']:.4f}" in readout.inner_text()
 
     graph.press("ArrowDown")
     end.press("Enter")
     _agrees(result())
+    root.get_by_role("button", name="Previous").press("Enter")
+    for said, judged in (("150", "not quite"), ("140", "right")):  # 138.8, to two digits
+        while "a" in result()["blames"]:
+            root.get_by_role("button", name="Previous").press("Enter")
+        guess.fill(said)
+        guess.press("Enter")
+        assert f"You guessed {said}: {judged}" in readout.inner_text()
+    end.press("Enter")
     assert [round(result()["blames"][name], 4) for name in "ab"] == [138.8338, 645.5773]
     assert "a 139, b 646" in readout.inner_text()
     for _ in range(3):

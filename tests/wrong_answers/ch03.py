@@ -273,6 +273,23 @@ def mean_of_bias(*arguments):
     return broken_backward(*arguments, mended=("transposed", "sign", "mean", "mask"))
 
 
+def _uneven_means(arguments, powers):
+    gradients = broken_backward(*arguments, mended=ALL)
+    return tuple(g * float(len(arguments[1])) ** power for g, power in zip(gradients, powers, strict=True))
+
+
+def mean_of_weights_only(*arguments):
+    return _uneven_means(arguments, (0, 1, 0, 1))
+
+
+def mean_of_second_layer_only(*arguments):
+    return _uneven_means(arguments, (1, 1, 0, 0))
+
+
+def weights_divided_twice(*arguments):
+    return _uneven_means(arguments, (-1, 0, -1, 0))
+
+
 def smoothed(logits, targets, smoothing, *, top=None, two_steps=False, clip=0.0, others=False, one_hot=False, axis=1):
     """Exercise 6 with the mistakes that its readers make."""
     batch, classes = logits.shape
@@ -358,6 +375,40 @@ def probabilities_only(logits, targets, smoothing):
 def fixed_label(logits, targets, smoothing):
     loss, gradient = smoothed(logits, targets, smoothing)
     return loss, gradient + 0.01
+
+
+def gradient_of_the_plain_loss(logits, targets, smoothing):
+    return smoothed(logits, targets, smoothing)[0], smoothed(logits, targets, smoothing, one_hot=True)[1]
+
+
+def _uneven(logits, targets, taken, given, slope):
+    batch, classes = logits.shape
+    q = (1 - taken) * np.eye(classes)[targets] + given
+    z = logits - logits.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    weight = q.sum(axis=1, keepdims=True) if slope else 1
+    return -(q * log_p).sum() / batch, (np.exp(log_p) * weight - q) / batch
+
+
+def doubt_lost(logits, targets, smoothing):
+    return _uneven(logits, targets, smoothing, 0, False)
+
+
+def nothing_taken(logits, targets, smoothing):
+    return _uneven(logits, targets, 0, smoothing / logits.shape[1], True)
+
+
+def all_of_it_to_each(logits, targets, smoothing):
+    return _uneven(logits, targets, smoothing, smoothing, False)
+
+
+def one_class_too_many(logits, targets, smoothing):
+    return _uneven(logits, targets, smoothing, smoothing / (logits.shape[1] - 1), True)
+
+
+def slope_of_the_squares(logits, targets, smoothing):
+    loss, gradient = smoothed(logits, targets, smoothing)
+    return loss, gradient * 2
 
 
 def loss_in_bits(logits, targets, smoothing):
@@ -490,6 +541,8 @@ WRONG = {
         (mean_of_last_bias, "b2 is copied"), (mask_of_the_blame, "not whether its blame is"),
         (two_left, "one more mistake after"), (three_left, "more mistakes after"),
         (second_layer_first, "order is not"), (first_weights_transposed, "but w1 has shape"),
+        (mean_of_weights_only, "w1 and w2, but not those of b1 and b2"), (mean_of_second_layer_only, "not those of w1"),
+        (weights_divided_twice, "w1 and w2 are divided by B a second"),
         (inputs_forgotten, "disagree at w1"), (three_gradients, "in this order"),
     ],
     "03.smooth_cross_entropy": [
@@ -499,7 +552,10 @@ WRONG = {
         (no_doubt, "still one-hot"), (whole_array, "whole array"), (not_a_mean, "both have to be divided"),
         (gradient_not_a_mean, "as the loss is"), (loss_not_a_mean, "as the gradient is"), (downhill, "point uphill"),
         (gradient_first, "other way round"), (probabilities_only, "label enter"), (fixed_label, "must sum to 0"),
-        (loss_in_bits, "the loss differs"),
+        (loss_in_bits, "first row by hand"), (slope_of_the_squares, "nudge one logit"),
+        (gradient_of_the_plain_loss, "it is p − q"),
+        (doubt_lost, "do not sum to 1"), (nothing_taken, "do not sum to 1"),
+        (all_of_it_to_each, "do not sum to 1"), (one_class_too_many, "do not sum to 1"),
     ],
     "03.read_reports": [
         (tolerance_raised, "no tolerance"), (everything_is_a_bug, "not every disagreement"),
