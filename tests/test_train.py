@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 from minilib import data, schedules
 from minilib.scratch import Tensor, nn, optim
@@ -364,3 +366,18 @@ def test_a_short_run_shows_no_bar_unless_it_is_asked_for(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
     quick(classifier(), epochs=2, progress=True)
     assert "epoch" in capsys.readouterr().err
+
+
+def test_in_a_notebook_the_bar_leaves_nothing_on_stderr():
+    code = (
+        "from minilib.scratch import nn, optim, train\n"
+        "from minilib.scratch import functional as F\n"
+        "model = nn.Linear(1, 1)\n"
+        "batches = [([[1.0]], [[2.0]])]\n"
+        "train.fit(model, batches, F.mse_loss, optim.SGD(model.parameters()), epochs=2, progress=True)['loss'][1] > 0"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    streams = {output.name: output.text for output in notebook.cells[0].outputs if output.output_type == "stream"}
+    assert list(streams) == ["stdout"]
+    assert streams["stdout"].strip() == ""  # it wiped itself out

@@ -76,7 +76,9 @@ class ClaimBox(SphinxDirective):
         box += self.parse(guess, "claim-guess")
         box += raw('<details class="claim-verdict"><summary>Verdict</summary>')
         box += self.parse(f"**{claim['verdict'].capitalize()}.** {claim['finding']}", "claim-finding")
-        box += raw(f'<p class="claim-source">Said in {escape(claim["source"])}.</p></details>')
+        table = f"{self.env.app.builder.get_relative_uri(self.env.docname, 'book/claims')}#{name.lower()}"
+        said_in = f'Said in <a href="{table}">{escape(claim["source"])}</a>.'
+        box += raw(f'<p class="claim-source">{said_in}</p></details>')
         return [box]
 
     def parse(self, text: str, name: str) -> nodes.container:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -69,11 +70,9 @@ def fit(
     rngs = _generators(model, batches)
     if checkpoint is not None and Path(checkpoint).exists():
         _load(Path(checkpoint), model, optimizer, rngs, history, best)
-    shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
-    wait = 0 if progress else BAR_AFTER
     first = len(history.get("loss", ()))
     good = [x.data.copy() for x in (*model.parameters(), *model.buffers())]
-    with tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=wait) as bar:
+    with _bar(epochs, first, progress) as bar:
         for epoch in range(first, epochs):
             if patience is not None and epoch - 1 - best["epoch"] >= patience:
                 break
@@ -93,6 +92,14 @@ def fit(
         model.load_state_dict(best["state"])
     model.eval()
     return history
+
+
+def _bar(epochs: int, first: int, progress: bool | None) -> tqdm:
+    """A bar on stderr; in a notebook on stdout, since JupyterLab keeps a red stripe for what stderr has shown."""
+    shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
+    file = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
+    wait = 0 if progress else BAR_AFTER
+    return tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=wait, file=file)
 
 
 def _epoch(
