@@ -150,7 +150,7 @@ def _mend_cv(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 VERDICTS = ("healthy", "dead", "leak", "memorises", "labels unrelated", "inputs differ")
 LOGS = dict(zip("ABCDEF", ("inputs differ", "healthy", "memorises", "dead", "labels unrelated", "leak"), strict=True))
 LOG_HINTS = {
-    "A": "log A: nine in ten are right, the loss is ten times that of guessing: what makes scores huge, not wrong?",
+    "A": "log A: nine in ten are right, the loss is far above that of guessing: what makes scores huge, not wrong?",
     "B": "log B: while training, half of the units are off; compare the two losses at the end, and the two accuracies",
     "C": "log C: follow the validation loss from line to line: where does it turn, and what does training do?",
     "D": "log D: what is the loss of guessing among ten classes, and does the training accuracy ever move?",

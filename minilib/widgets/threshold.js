@@ -133,7 +133,8 @@ function piles(parent) {
 function render({ model, el }) {
   const { compact = false } = model.get("config") ?? {};
   const { root, stage, controls, readout } = frame(el, "A spam filter: threshold, piles, curves and money");
-  const state = { threshold: 0.5, lost: 20, share: 0.408 };
+  const mails = scores.genuine.length + scores.spam.length;
+  const state = { threshold: 0.5, lost: 20, share: scores.spam.length / mails };
   const fill = compact ? () => {} : piles(stage);
   let found = judge(state.threshold, state.lost, state.share);
 

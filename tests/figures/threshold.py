@@ -83,6 +83,8 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
 
     first = agree(result())
     assert (first["threshold"], first["lost"]) == (0.5, 20)
+    assert first["share"] == 408 / 1001
+    assert np.isclose(first["matrix"][0][1], 1000 * 47 / 1001)
     assert first["cost"] > 2 * first["none"]
     assert "genuine ones are lost" in root.inner_text()
 
