@@ -163,7 +163,8 @@ def exercises() -> None:
 def bench() -> None:
     """race the engine against PyTorch, autograd and micrograd, and store the result"""
     set_up("test")
-    run(PYTHON, "-m", "benchmarks.engine", **ONE_THREAD)
+    for race in ("engine", "networks"):
+        run(PYTHON, "-m", f"benchmarks.{race}", **ONE_THREAD)
 
 
 def clean() -> None:

@@ -1,14 +1,16 @@
-"""Race the NumPy engine on the networks of chapters 07, 08 and 10: one training step with Adam, against PyTorch eager.
+"""Race the NumPy engine on the networks of chapters 07, 08 and 10: one training step with Adam.
 
-Each network in a process and thread of its own, both engines timed in turn after a warm-up, in CPU time, as medians.
-Run it with `OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.networks`.
+Against PyTorch eager, HIPS autograd, and the bare matrix products of a step. Each network in a process and thread of
+its own, all timed in turn after a warm-up, in CPU time, as medians. Run it with `make bench`.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import multiprocessing
+import pstats
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import rivals
 from benchmarks.engine import Step, seconds
 from benchmarks.machine import describe
 from minilib.config import GPTConfig
@@ -102,28 +105,67 @@ def torch_step(model: torch.nn.Module, x: np.ndarray, y: np.ndarray, classes: in
     return step
 
 
-def contests() -> dict[str, tuple[Callable[[], Any], Callable[[], Any], np.ndarray, np.ndarray, int]]:
-    """For each network: ours, PyTorch's, inputs, targets and the number of classes."""
+def contests() -> dict[str, Callable[[], dict[str, Step]]]:
+    """For each network the engines that race, and the bare matrix products."""
     rng = np.random.default_rng(0)
-    pictures = rng.random((64, 1, 28, 28), dtype=np.float32), rng.integers(0, 10, 64), 10
-    letters = rng.standard_normal((32, 64, 128), dtype=np.float32), rng.integers(0, LETTERS, 32 * 64), LETTERS
-    text = rng.integers(0, 84, (12, 64)), rng.integers(0, 84, 12 * 64), 84
-    return {
-        "CNN 16-32, 28×28, batch 64": (lambda: cnn(nn), lambda: cnn(torch.nn), *pictures),
-        "LSTM 128, 64 steps, batch 32": (lambda: lstm(nn), lambda: lstm(torch.nn), *letters),
-        "GPT 4 layers, 128 wide, 64 × 12": (lambda: GPT(CONFIG), lambda: TorchGPT(CONFIG), *text),
-    }
+
+    def pictures() -> dict[str, Step]:
+        x, y = rng.random((64, 1, 28, 28), dtype=np.float32), rng.integers(0, 10, 64)
+        params = rivals.weights((16, 1, 3, 3), (16,), (32, 16, 3, 3), (32,), (1568, 10), (10,))
+        return {
+            "minilib": minilib_step(cnn(nn), x, y, 10),
+            "PyTorch eager": torch_step(cnn(torch.nn), x, y, 10),
+            "HIPS autograd": rivals.adam_step(rivals.cnn, params, x, y),
+            "matrix products": rivals.floor_step(rivals.cnn_products()),
+        }
+
+    def letters() -> dict[str, Step]:
+        x, y = rng.standard_normal((32, 64, 128), dtype=np.float32), rng.integers(0, LETTERS, 32 * 64)
+        params = rivals.weights((128, 512), (128, 512), (512,), (128, LETTERS), (LETTERS,))
+        return {
+            "minilib": minilib_step(lstm(nn), x, y, LETTERS),
+            "PyTorch eager": torch_step(lstm(torch.nn), x, y, LETTERS),
+            "HIPS autograd": rivals.adam_step(rivals.lstm, params, x, y),
+            "matrix products": rivals.floor_step(rivals.lstm_products()),
+        }
+
+    def text() -> dict[str, Step]:
+        x, y = rng.integers(0, 84, (12, 64)), rng.integers(0, 84, 12 * 64)
+        params, forward = rivals.gpt(CONFIG)
+        return {
+            "minilib": minilib_step(GPT(CONFIG), x, y, 84),
+            "PyTorch eager": torch_step(TorchGPT(CONFIG), x, y, 84),
+            "HIPS autograd": rivals.adam_step(forward, params, x, y),
+            "matrix products": rivals.floor_step(rivals.gpt_products(CONFIG, 12)),
+        }
+
+    return {"CNN": pictures, "LSTM": letters, "GPT": text}
 
 
-def race(name: str, rounds: int, repeat: int) -> dict[str, Any]:
-    """Median milliseconds of one step of both, timed in turn, and the median of the rounds' ratios."""
+def race(name: str, rounds: int, repeat: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """A row for each engine, timed in turn, ratios as medians over the rounds; and where our own time goes."""
     torch.set_num_threads(1)
-    ours, theirs, x, y, classes = contests()[name]
-    steps = minilib_step(ours(), x, y, classes), torch_step(theirs(), x, y, classes)
-    times = [[1000 * seconds(step, repeat) for step in steps] for _ in range(rounds + 2)][2:]  # two to warm up
-    mine, other = np.median(times, axis=0)
-    ratio = float(np.median([a / b for a, b in times]))
-    return {"network": name, "minilib ms": round(mine, 2), "PyTorch ms": round(other, 2), "ratio": round(ratio, 2)}
+    steps = contests()[name]()
+    times = [[1000 * seconds(step, repeat) for step in steps.values()] for _ in range(rounds + 2)][2:]  # two to warm up
+    ratios = np.median([[t / row[0] for t in row] for row in times], axis=0)
+    rows = [
+        {"setting": name, "engine": engine, "ms": round(float(ms), 2), "ratio": round(float(ratio), 2)}
+        for engine, ms, ratio in zip(steps, np.median(times, axis=0), ratios, strict=True)
+    ]
+    return rows, where(steps["minilib"], rounds)
+
+
+def where(step: Step, times: int) -> dict[str, float]:
+    """The share of our step that each function takes by itself, its matrix products included: the largest eight."""
+    profile = cProfile.Profile()
+    profile.runcall(lambda: [step() for _ in range(times)])
+    own: dict[str, float] = {}
+    for (path, _, name), (_, _, seconds_alone, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        name = f"{Path(path).stem}.{name}" if "minilib" in path else "NumPy"
+        own[name] = own.get(name, 0.0) + seconds_alone
+    whole = sum(own.values())
+    largest = sorted(own.items(), key=lambda item: -item[1])[:8]
+    return {name: round(spent / whole, 3) for name, spent in largest}
 
 
 def main() -> None:
@@ -136,9 +178,13 @@ def main() -> None:
     # a process for each: memory that one network has freed would be at hand for the next
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         rows = pool.starmap(race, tasks, chunksize=1)
-    for row in rows:
+    for row in [row for found, _ in rows for row in found]:
         print("   ".join(f"{name} {value}" for name, value in row.items()))
-    result = {**describe("python -m benchmarks.networks"), "rows": rows}
+    result = {
+        **describe("make bench"),
+        "rows": [row for found, _ in rows for row in found],
+        "where": {name: shares for name, (_, shares) in zip(contests(), rows, strict=True)},
+    }
     options.write.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 
