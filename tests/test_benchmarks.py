@@ -1,0 +1,54 @@
+"""The rivals of a race run the same course: given our weights, they compute our logits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import networks, rivals
+from minilib.config import GPTConfig
+from minilib.scratch import Tensor, nn
+from minilib.scratch.attention import GPT
+
+CONFIG = GPTConfig(vocab_size=7, context=6, d_model=8, nhead=2, num_layers=2)
+RNG = np.random.default_rng(0)
+
+
+def arrays(module):
+    return {name: parameter.data for name, parameter in module.named_parameters()}
+
+
+def test_the_convolutional_network_in_autograd_is_ours():
+    model, x = networks.cnn(nn), RNG.random((3, 1, 28, 28), dtype=np.float32)
+    *convolutions, weight, bias = arrays(model).values()
+    np.testing.assert_allclose(rivals.cnn([*convolutions, weight.T, bias], x), model(Tensor(x)).data, atol=1e-5)
+
+
+def test_the_lstm_in_autograd_is_ours():
+    model, x = networks.lstm(nn), RNG.standard_normal((3, 5, 128)).astype(np.float32)
+    w_ih, w_hh, b_ih, b_hh, head, bias = arrays(model).values()
+    found = rivals.lstm([w_ih.T, w_hh.T, b_ih + b_hh, head.T, bias], x)
+    np.testing.assert_allclose(found.reshape(3, 5, -1), model(Tensor(x)).data, atol=1e-5)
+
+
+def test_the_gpt_in_autograd_is_ours():
+    model, ids = GPT(CONFIG, rng=np.random.default_rng(0)), RNG.integers(0, 7, (2, 6))
+    ours = arrays(model)
+    order = ("norm1", "self_attn.in_proj_", "self_attn.out_proj", "norm2", "linear1", "linear2")
+    params = [ours["token_embedding.weight"], ours["position_embedding.weight"]]
+    for block in range(CONFIG.num_layers):
+        for name in order:
+            joint = "" if name.endswith("_") else "."
+            params += [ours[f"blocks.{block}.{name}{joint}{kind}"].T for kind in ("weight", "bias")]
+    params += [ours["norm.weight"], ours["norm.bias"], ours["head.weight"].T, ours["head.bias"]]
+    made, forward = rivals.gpt(CONFIG)
+    assert [p.shape for p in made] == [p.shape for p in params]
+    np.testing.assert_allclose(forward(params, ids), model(ids).data.reshape(-1, 7), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", networks.contests())
+def test_every_engine_takes_a_step_and_ours_says_where_its_time_goes(name):
+    rows, where = networks.race(name, rounds=1, repeat=1)
+    assert [row["engine"] for row in rows] == ["minilib", "PyTorch eager", "HIPS autograd", "matrix products"]
+    assert all(row["ms"] > 0 for row in rows)
+    assert 0 < sum(where.values()) <= 1.01
