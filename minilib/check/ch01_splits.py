@@ -145,7 +145,7 @@ SEEN_MISTAKES: list[tuple[Callable[..., float], str]] = [
 
 @exercise("01.seen_share", "Count the copies", _seen_cases)
 def _seen(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
-    rights = [_share(*case, _plain) for case in inputs]
+    rights = [_by(_plain)(*case) for case in inputs]
     for i, (got, right) in enumerate(zip(outputs, rights, strict=True)):
         if not close(got, right):
             hints = [
