@@ -1,8 +1,7 @@
-"""Exercises of chapter 01 on preparing data: a leak to mend, gaps, moved pictures, a parrot, copies."""
+"""Exercises of chapter 01 on preparing data: a leak to mend, gaps, moved pictures, a parrot."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -169,67 +168,7 @@ def _shift(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         yield Problem(i, right, first_hint(hints, general))
 
 
-# 3 and 4. Copies, and the model that lives on them --------------------------------------------------------------------
-def _seen_cases(rng: np.random.Generator) -> list[Inputs]:
-    train = ["Good room!", "bad bed", "ＯＫ", "so-so"]
-    lots = [
-        "good room",
-        "GOOD  ROOM...",
-        "bad bed",
-        "Bad bed",
-        "ok",
-        "fine",
-        "so so",
-        "never again",
-        "bad bed",
-        "bad bed",
-    ]
-    return [
-        (train, [lots[k] for k in rng.permutation(len(lots))]),
-        (train, ["bad bed", "bad bed", "bad bed", "new"]),
-        (train, ["new", "newer"]),
-        (["Straße"], ["STRASSE", "strasse"]),
-    ]
-
-
-def _plain(words: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKC", words).casefold() if c.isalnum())
-
-
-def _share(train: list[str], test: list[str], form: Callable[[str], str]) -> float:
-    known = {form(one) for one in train}
-    return sum(form(one) in known for one in test) / len(test)
-
-
-@exercise("01.seen_share", "Count the copies", _seen_cases)
-def _seen(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
-    for i, ((train, test), got) in enumerate(zip(inputs, outputs, strict=True)):
-        right = _share(train, test, _plain)
-        if close(got, right):
-            continue
-        distinct = {_plain(one) for one in test}
-        known = {_plain(one) for one in train}
-
-        def narrow(words: str) -> str:
-            return "".join(c for c in words.casefold() if c.isalnum())
-
-        hints = [
-            (close(got, 100 * right), "a share lies between 0 and 1: leave out the factor 100"),
-            (close(got, len(distinct & known) / len(distinct)), "each different text was counted once: a row that "
-             "comes three times is three rows of the test"),
-            (close(got, len(distinct & known) / len(known)), "divided by the training texts: it is the test that is "
-             "asked about"),
-            (close(got, _share(train, test, str)) or close(got, _share(train, test, str.strip)), "compared as they "
-             "are written: normalise both sides first"),
-            (close(got, _share(train, test, narrow)), "full-width letters were taken for others: "
-             "unicodedata.normalize('NFKC', ...) first"),
-            (close(got, _share(train, test, lambda one: _plain(one.lower()) if "ß" not in one else one.lower())),
-             "lower() keeps the German ß apart from ss: casefold() does not"),
-        ]  # fmt: skip
-        yield Problem(i, right, first_hint(hints, "normalise both sides (NFKC, casefold, only letters and digits), "
-                                           "then count the test rows that stand in training"))  # fmt: skip
-
-
+# 4. Build a parrot ----------------------------------------------------------------------------------------------------
 def _parrot_cases(rng: np.random.Generator) -> list[Inputs]:
     train = list("aaabbccddddeee")
     labels = [2, 1, 1, 0, 0, 1, 0, 2, 2, 2, 2, 0, 0, 2]

@@ -1,8 +1,9 @@
-"""Exercises of chapter 01 on splits: whole groups, near-copies, a data sheet, a decision."""
+"""Exercises of chapter 01 on splits: whole groups, copies, near-copies, a data sheet, a decision."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,24 @@ Array = np.ndarray
 
 
 # 1. Split by group ----------------------------------------------------------------------------------------------------
+BIG, SEEDS = 100, range(10, 18)
+
+
 def _split_cases(rng: np.random.Generator) -> list[Inputs]:
     groups = rng.permutation(np.repeat(np.arange(18) * 10, 2 * [4, 1, 6, 2, 3, 5, 1, 2, 6]))
     # each seed twice: the same seed must give the same split
-    return [(groups, 8, seed) for seed in (0, 0, 1, 2, 3, 4)] + [(np.arange(12), 5, 7)]
+    cases: list[Inputs] = [(groups, 8, seed) for seed in (0, 0, 1, 2, 3, 4)] + [(np.arange(12), 5, 7)]
+    # one group of many rows among forty of one row: a fair draw takes it 3 times in 41
+    lopsided = rng.permutation(np.concatenate([np.full(BIG, 7), np.arange(100, 140)]))
+    return cases + [(lopsided, 3, seed) for seed in SEEDS]
+
+
+def _walked(groups: Array, order: Array, rows: int) -> Array:
+    """The mask if the groups are drawn in this order, in which one may stand more than once."""
+    test = np.zeros(len(groups), bool)
+    for group in order:
+        test |= (groups == group) & (test.sum() < rows)
+    return test
 
 
 @exercise("01.split_by_group", "Split by group", _split_cases)
@@ -45,6 +60,100 @@ def _split(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     if all((mask == masks[0]).all() for mask in masks[:6]):
         yield Problem(2, "another split for another seed", "every seed gives the same split: the order of the groups "
                       "must come from the generator")  # fmt: skip
+    unfair = inputs[-len(SEEDS) :]
+    drawn = sum(mask.sum() >= BIG for mask in masks[-len(SEEDS) :])
+    if drawn > len(SEEDS) // 2:
+        by_rows = [
+            _walked(groups, np.random.default_rng(seed).permutation(groups), rows) for groups, rows, seed in unfair
+        ]
+        mistake = all((mask == other).all() for mask, other in zip(masks[-len(SEEDS) :], by_rows, strict=True))
+        hints = [(mistake, "permutation(groups) shuffles the rows, so a group of many rows comes early: shuffle the "
+                  "list of the different groups")]  # fmt: skip
+        general = f"a group of {BIG} rows among 40 of one row was drawn for {drawn} of {len(SEEDS)} seeds: each group "
+        general += "must have the same chance, however many rows it has"
+        yield Problem(len(inputs) - 1, "each group with the same chance", first_hint(hints, general))
+
+
+# 3. Count the copies --------------------------------------------------------------------------------------------------
+def _seen_cases(rng: np.random.Generator) -> list[Inputs]:
+    train = ["Good room!", "bad bed", "ＯＫ", "so-so"]
+    lots = ["good room", "GOOD  ROOM...", "Bad bed", "ok", "fine", "so so", "never again", *3 * ["bad bed"]]
+    return [
+        (train, [lots[k] for k in rng.permutation(len(lots))]),
+        (train, ["bad bed", "bad bed", "bad bed", "new"]),
+        (train, ["new", "newer"]),
+        (["Straße"], ["STRASSE", "strasse"]),
+        # until NFKC has taken them apart, bold letters are not folded and the sign ㎏ is no letter
+        (["ok", "5 kg", "cold"], ["𝐎𝐊", "5 ㎏", "5 ㎏", "too cold"]),
+    ]
+
+
+def _kept(words: str) -> str:
+    return "".join(c for c in words if c.isalnum())
+
+
+def _wide(words: str) -> str:
+    return unicodedata.normalize("NFKC", words)
+
+
+def _plain(words: str) -> str:
+    return _kept(_wide(words).casefold())
+
+
+def _share(
+    train: list[str], test: list[str], form: Callable[[str], str], known: Callable[[str], str] | None = None
+) -> float:
+    stored = {(known or form)(one) for one in train}
+    return sum(form(one) in stored for one in test) / len(test)
+
+
+def _texts_shared(train: list[str], test: list[str], of: str) -> float:
+    parts = {name: {_plain(one) for one in part} for name, part in (("train", train), ("test", test))}
+    return len(parts["train"] & parts["test"]) / len(parts[of])
+
+
+def _by(form: Callable[[str], str], known: Callable[[str], str] | None = None) -> Callable[..., float]:
+    return lambda train, test: _share(train, test, form, known)
+
+
+UNTOUCHED = "compared as they are written: normalise both sides first"
+ONE_SIDE = "only one side was normalised: both the training and the test texts must be"
+# what each mistake computes, and its hint
+SEEN_MISTAKES: list[tuple[Callable[..., float], str]] = [
+    (lambda train, test: 100 * _share(train, test, _plain), "a share lies between 0 and 1: leave out the factor 100"),
+    (lambda train, test: _texts_shared(train, test, "test"), "each different text was counted once: a row that comes "
+     "three times is three rows of the test"),
+    (lambda train, test: _texts_shared(train, test, "train"), "divided by the training texts: it is the test that is "
+     "asked about"),
+    (_by(str), UNTOUCHED),
+    (_by(str.strip), UNTOUCHED),
+    (_by(_plain, str), ONE_SIDE),
+    (_by(str, _plain), ONE_SIDE),
+    (_by(lambda one: _kept(one.casefold())), "full-width letters were taken for others: unicodedata.normalize('NFKC', "
+     "...) first"),
+    (_by(lambda one: _kept(_wide(one).lower())), "lower() keeps the German ß apart from ss: casefold() does not"),
+    (_by(lambda one: _kept(_wide(one))), "capitals were taken for other letters: casefold() after NFKC"),
+    (_by(lambda one: _wide(one).casefold()), "blanks and marks still count: keep letters and digits alone (isalnum)"),
+    (_by(lambda one: _kept(_wide(one.casefold()))), "casefold came before NFKC: letters that NFKC makes, as from a "
+     "bold 𝐎𝐊, keep their capitals; NFKC first"),
+    (_by(lambda one: _wide(_kept(one)).casefold()), "letters and digits were picked before NFKC: what it takes apart, "
+     "such as ㎏, was lost as a mark; NFKC first"),
+    (_by(lambda one: _wide(_kept(one.casefold()))), "NFKC came last: it makes new letters and marks, so it must come "
+     "first"),
+]  # fmt: skip
+
+
+@exercise("01.seen_share", "Count the copies", _seen_cases)
+def _seen(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    rights = [_by(_plain)(*case) for case in inputs]
+    for i, (got, right) in enumerate(zip(outputs, rights, strict=True)):
+        if not close(got, right):
+            hints = [
+                (all(close(out, does(*case)) for case, out in zip(inputs, outputs, strict=True)), hint)
+                for does, hint in SEEN_MISTAKES
+            ]
+            yield Problem(i, right, first_hint(hints, "normalise both sides (NFKC, casefold, only letters and digits), "
+                                               "then count the test rows that stand in training"))  # fmt: skip
 
 
 # 7. Near-copies -------------------------------------------------------------------------------------------------------

@@ -45,6 +45,14 @@ def one_group(groups, rows, seed):
     return groups == np.random.default_rng(seed).permutation(np.unique(groups))[0]
 
 
+def rows_shuffled(groups, rows, seed):
+    return _drawn(groups, np.random.default_rng(seed).permutation(groups), rows)
+
+
+def rows_picked(groups, rows, seed):
+    return _drawn(groups, np.random.default_rng(seed).choice(groups, 1000), rows)
+
+
 # 2. A pipeline that peeks
 def broken_prepare(x, test):
     x = np.where(np.isnan(x), np.nanmean(x, 0), x)
@@ -105,11 +113,37 @@ def stripped(train, test):
     return np.mean([one.strip() in {t.strip() for t in train} for one in test])
 
 
-def no_width(train, test):
-    def narrow(one):
-        return "".join(c for c in one.casefold() if c.isalnum())
+def as_written(train, test):
+    return np.mean([one in train for one in test])
 
-    return np.mean([narrow(one) in {narrow(t) for t in train} for one in test])
+
+def _kept(one):
+    return "".join(c for c in one if c.isalnum())
+
+
+def _wide(one):
+    return unicodedata.normalize("NFKC", one)
+
+
+def _compared(form, known=None):
+    """An answer that compares texts in this form."""
+
+    def answer(train, test):
+        stored = [(known or form)(t) for t in train]
+        return np.mean([form(one) in stored for one in test])
+
+    return answer
+
+
+no_width = _compared(lambda one: _kept(one.casefold()))
+lower_case = _compared(lambda one: _kept(_wide(one).lower()))
+case_kept = _compared(lambda one: _kept(_wide(one)))
+marks_kept = _compared(lambda one: _wide(one).casefold())
+folded_first = _compared(lambda one: _kept(_wide(one.casefold())))
+picked_first = _compared(lambda one: _wide(_kept(one)).casefold())
+width_last = _compared(lambda one: _wide(_kept(one.casefold())))
+test_alone = _compared(_normal, str)
+training_alone = _compared(str, _normal)
 
 
 def percent(train, test):
@@ -343,6 +377,8 @@ WRONG = {
         (one_generator, "the same seed gave another split"),
         (too_many, "stop as soon as"),
         (one_group, "go on drawing"),
+        (rows_shuffled, "shuffles the rows"),
+        (rows_picked, "must have the same chance"),
     ],
     "01.prepare": [
         (broken_prepare, "everything still comes from all rows"),
@@ -356,7 +392,16 @@ WRONG = {
     "01.seen_share": [
         (distinct, "each different text was counted once"),
         (stripped, "normalise both sides first"),
+        (as_written, "normalise both sides first"),
+        (test_alone, "only one side"),
+        (training_alone, "only one side"),
         (no_width, "full-width"),
+        (lower_case, "lower() keeps the German"),
+        (case_kept, "capitals were taken for other letters"),
+        (marks_kept, "blanks and marks still count"),
+        (folded_first, "casefold came before NFKC"),
+        (picked_first, "picked before NFKC"),
+        (width_last, "NFKC came last"),
         (percent, "factor 100"),
         (of_training, "divided by the training texts"),
     ],
