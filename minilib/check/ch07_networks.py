@@ -57,7 +57,7 @@ def _receptive_field(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Probl
             continue
         slips = {
             "no strides": "a step in a later map is several pixels: multiply (k − 1) by all strides before it",
-            "early": "a stride moves the outputs of its layer apart, not the kernel's weights: multiply it in afterwards",
+            "early": "a stride moves a layer's outputs apart, not its kernel's weights: multiply it in afterwards",
             "no dilation": "with dilation d the kernel's weights lie d steps apart: it spans (k − 1) · d steps",
             "k": "k weights span k − 1 steps from the first to the last",
             "added": "strides multiply: after two layers of stride 2, one step is four pixels",
