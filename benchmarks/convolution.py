@@ -1,12 +1,14 @@
 """Convolution on MNIST-5k: the sweeps in which chapter 07's networks were given their rates, and a wider network.
 
 `python -m benchmarks.convolution`, with OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, takes some minutes and writes
-benchmarks/results/convolution.json. Every optimiser and rate is chosen on 500 of the 4,000 training digits, then the
-network trains on all 4,000; the 1,000 test digits are looked at once.
+benchmarks/results/convolution.json; with names of sweeps it repeats those alone. Every optimiser and rate is chosen on
+500 of the 4,000 training digits (the plain ones with three seeds, the others with one), then the network trains on all
+4,000 with each of three seeds; the 1,000 test digits are looked at once.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,9 @@ from minilib.scratch.train import fit
 
 RESULTS = Path(__file__).parent / "results" / "convolution.json"
 SEEDS = (0, 1, 2)
-RATES = {"SGD": (0.1, 0.2, 0.4), "AdamW": (0.004, 0.008, 0.016)}
+Rates = dict[str, tuple[float, ...]]
+RATES: Rates = {"SGD": (0.1, 0.2, 0.4), "AdamW": (0.004, 0.008, 0.016)}
+ADAMW = {"AdamW": RATES["AdamW"]}
 DIGITS = data.mnist_5k()
 SHUFFLED = DIGITS.x[:, np.random.default_rng(99).permutation(784)]
 Layers = Callable[[np.random.Generator], list[nn.Module]]
@@ -96,12 +100,12 @@ def trained(
         return metrics.accuracy(model(Tensor(x_out)).data, y_out)
 
 
-def tuned(layers: Layers, optimizers: tuple[str, ...] = ("SGD", "AdamW"), **options: Any) -> dict[str, Any]:
-    """Validation accuracy of every setting, mean of the seeds; the best one; and its accuracy on the test digits."""
+def tuned(layers: Layers, rates: Rates = RATES, seeds: tuple[int, ...] = SEEDS[:1], **options: Any) -> dict[str, Any]:
+    """Validation accuracy of every setting, mean of `seeds`; the best one; and its accuracy on the test digits."""
     valid = {
-        f"{name} {rate}": float(np.mean([trained(layers, name, rate, s, validate=True, **options) for s in SEEDS]))
-        for name in optimizers
-        for rate in tqdm(RATES[name], desc=f"{layers.__name__} {name}")
+        f"{name} {rate}": float(np.mean([trained(layers, name, rate, s, validate=True, **options) for s in seeds]))
+        for name in rates
+        for rate in tqdm(rates[name], desc=f"{layers.__name__} {name}")
     }
     best = max(valid, key=lambda setting: valid[setting])
     name, rate = best.split()
@@ -117,23 +121,29 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
+MORE: dict[str, Any] = {"epochs": 20, "augment": True}
+SWEEPS: dict[str, Callable[[], dict[str, Any]]] = {
+    "plain mlp": lambda: tuned(mlp, seeds=SEEDS),
+    "plain small": lambda: tuned(small, seeds=SEEDS),
+    "pooled": lambda: tuned(pooled, {"AdamW": (0.002, 0.004)}),
+    "shuffled mlp": lambda: tuned(mlp, digits=SHUFFLED),
+    "shuffled small": lambda: tuned(small, digits=SHUFFLED),
+    "augmented mlp": lambda: tuned(mlp, ADAMW, **MORE),
+    "augmented small": lambda: tuned(small, ADAMW, **MORE),
+}
+
+
 def main() -> None:
-    """Run every sweep, and store after each, so that a long run shows what it has."""
+    """Run the sweeps, and store after each, so that a long run shows what it has."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.convolution", description=__doc__)
+    parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help="all of them if none is named")
     about = {**describe("python -m benchmarks.convolution", ("numpy",)), "seeds": SEEDS, "threads": 1}
-    result: dict[str, Any] = {"about": about}
-    adam, more = ("AdamW",), {"epochs": 20, "augment": True}
-    sweeps: dict[str, Callable[[], dict[str, Any]]] = {
-        "plain mlp": lambda: tuned(mlp),
-        "plain small": lambda: tuned(small),
-        "pooled": lambda: tuned(pooled, adam),
-        "shuffled mlp": lambda: tuned(mlp, digits=SHUFFLED),
-        "shuffled small": lambda: tuned(small, digits=SHUFFLED),
-        "augmented mlp": lambda: tuned(mlp, adam, **more),
-        "augmented small": lambda: tuned(small, adam, **more),
-    }
-    for name, sweep in sweeps.items():
-        result[name] = sweep()
-        RESULTS.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf8", newline="\n")
+    for name in parser.parse_args().sweeps or SWEEPS:
+        found = SWEEPS[name]()
+        stored = json.loads(RESULTS.read_text("utf8")) if RESULTS.exists() else {}
+        stored = {"about": about, **{key: stored[key] for key in SWEEPS if key in stored}, name: rounded(found)}
+        ordered = {key: stored[key] for key in ("about", *SWEEPS) if key in stored}
+        RESULTS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf8", newline="\n")
 
 
 if __name__ == "__main__":
