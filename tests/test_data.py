@@ -430,6 +430,39 @@ def test_a_shifted_image_is_the_same_image_elsewhere(seed, pixels):
         assert max(abs(row - 2), abs(column - 2)) <= pixels
 
 
+class Draws:
+    """A generator whose draws are known."""
+
+    def __init__(self, *values):
+        self.values = list(values)
+
+    def uniform(self, low, high):
+        return self.values.pop(0)
+
+
+@given(seeds, st.integers(0, 3))
+def test_turning_by_quarters_is_numpys_turn(seed, quarters):
+    images = np.random.default_rng(seed).random((3, 6, 6))
+    turned = data.turn_images(images.reshape(3, 36), Draws(90 * quarters, 1), side=6).reshape(3, 6, 6)
+    np.testing.assert_allclose(turned, np.rot90(images, -quarters, axes=(1, 2)), atol=1e-12)
+
+
+def test_stretching_about_the_middle_is_linear_interpolation():
+    image = np.array([[0, 0, 0, 0], [0, 1, 3, 0], [0, 1, 3, 0], [0, 0, 0, 0.0]])
+    larger = data.turn_images(image.reshape(1, 16), Draws(0, 2), side=4).reshape(4, 4)
+    between = np.interp([0.75, 1.25, 1.75, 2.25], range(4), [0, 1, 3, 0])
+    np.testing.assert_allclose(larger, np.outer([0.75, 1, 1, 0.75], between))
+
+
+def test_a_turn_leaves_dtype_and_input_alone_and_draws_within_its_bounds(mnist):
+    images, rng = mnist.x[:8].copy(), np.random.default_rng(0)
+    turned = [data.turn_images(images, rng, degrees=15, stretch=0.1) for _ in range(20)]
+    assert all(one.dtype == np.float32 and one.shape == images.shape for one in turned)
+    np.testing.assert_array_equal(images, mnist.x[:8])
+    sizes = np.array([one.sum() for one in turned]) / images.sum()
+    assert 0.8 < sizes.min() < 0.9 < 1.1 < sizes.max() < 1.22
+
+
 def test_images_are_shifted_in_every_direction_equally_often():
     image = np.zeros((3, 3))
     image[1, 1] = 1

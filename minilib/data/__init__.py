@@ -3,7 +3,7 @@
 The packages are not imported, only their files are read. Splits and batches take their randomness from the caller.
 """
 
-from minilib.data.batches import Batches, Windows, phone_book, shift_images, split
+from minilib.data.batches import Batches, Windows, phone_book, shift_images, split, turn_images
 from minilib.data.files import Dataset
 from minilib.data.tables import breast_cancer, churn, diabetes, digits, mnist_5k, movielens, spam, wine
 from minilib.data.texts import names, reviews_en, reviews_zh, shakespeare
@@ -26,5 +26,6 @@ __all__ = [
     "shift_images",
     "spam",
     "split",
+    "turn_images",
     "wine",
 ]

@@ -97,3 +97,26 @@ def shift_images(images: np.ndarray, rng: np.random.Generator, pixels: int = 1, 
     line = np.arange(side)
     moved = padded[np.arange(len(images))[:, None, None], line[None, :, None] + down, line[None, None, :] + right]
     return moved.reshape(images.shape)
+
+
+def turn_images(
+    images: np.ndarray, rng: np.random.Generator, degrees: float = 15.0, stretch: float = 0.1, side: int = 28
+) -> np.ndarray:
+    """Turn and stretch all flattened images (B, side·side) by one random angle and one random factor about the middle.
+
+    degrees: the largest angle, either way; stretch: the factor lies between 1 − stretch and 1 + stretch. Values between
+    pixels are interpolated, what enters is blank. One draw serves the whole batch: a small network trains on many.
+    """
+    angle, factor = np.radians(rng.uniform(-degrees, degrees)), rng.uniform(1 - stretch, 1 + stretch)
+    middle = (side - 1) / 2
+    down, right = np.indices((side, side)).reshape(2, -1) - middle
+    turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / factor
+    y, x = turned @ np.array([down, right]) + middle  # where each new pixel comes from
+    edge = side + 2  # two blank pixels on every side: what lies further out is read from there
+    top, left = (np.clip(np.floor(place).astype(int) + 2, 0, edge) for place in (y, x))
+    wide = np.pad(images.reshape(-1, side, side), ((0, 0), (2, 2), (2, 2))).reshape(len(images), -1).T
+    new = np.zeros((side * side, len(images)), images.dtype)
+    for i, j in np.ndindex(2, 2):  # the four pixels around it, by nearness
+        share = np.abs(1 - i - (y - np.floor(y))) * np.abs(1 - j - (x - np.floor(x)))
+        new += wide[(top + i) * (side + 4) + left + j] * share.astype(images.dtype)[:, None]
+    return np.ascontiguousarray(new.T)

@@ -20,6 +20,7 @@ def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: int = 1, 
 
     x (B, C, H, W), weight (O, C, h, w), bias (O,) → (B, O, (H + 2·padding − h) // stride + 1, and likewise for W).
     A cross-correlation: the kernel is not flipped. Raises ValueError if channels differ or the kernel does not fit.
+    Derived in: notebooks/07_convolution.ipynb
     """
     if x.ndim != 4 or x.shape[1] != weight.shape[1]:
         raise ValueError(f"conv2d: weight {weight.shape} takes (B, {weight.shape[1]}, H, W), the input is {x.shape}")
@@ -74,6 +75,7 @@ def max_pool2d(x: Array, kernel_size: int, stride: int | None = None) -> Rule:
     """The largest number in every window; among equals the first receives the gradient, as in torch.
 
     x (B, C, H, W) → (B, C, (H − kernel_size) // stride + 1, and likewise for W); stride: None means kernel_size.
+    Derived in: notebooks/07_convolution.ipynb
     """
     windows = _pooled("max_pool2d", x, kernel_size, stride)
     value, wins = x[windows[0]].copy("K"), []
@@ -94,7 +96,10 @@ def max_pool2d(x: Array, kernel_size: int, stride: int | None = None) -> Rule:
 
 
 def avg_pool2d(x: Array, kernel_size: int, stride: int | None = None) -> Rule:
-    """The mean of every window; shapes as in `max_pool2d`."""
+    """The mean of every window; shapes as in `max_pool2d`.
+
+    Derived in: notebooks/07_convolution.ipynb
+    """
     windows = _pooled("avg_pool2d", x, kernel_size, stride)
     share = 1 / kernel_size**2
 
