@@ -176,8 +176,8 @@ def _choose_cases(rng: np.random.Generator) -> list[Inputs]:
     needs = [
         {"loss": 2.0, "recall": 0.0, "users": 1}, {"loss": 1.7, "recall": 0.0, "users": 50},
         {"loss": 1.8, "recall": 0.9, "users": 1}, {"loss": 1.6, "recall": 0.9, "users": 3},
-        {"loss": 1.6, "recall": 0.9, "users": 1}, {"loss": 2.0, "recall": 0.0, "users": 2000},
-        {"loss": 1.3, "recall": 0.0, "users": 1}, {"loss": 1.8, "recall": 0.0, "users": 7},
+        {"loss": 1.6, "recall": 0.9, "users": 1}, {"loss": 2.0, "recall": 0.0, "users": 5000},
+        {"loss": 1.3, "recall": 0.0, "users": 1}, {"loss": 1.7, "recall": 0.9, "users": 20},
     ]  # fmt: skip
     return [(need, _models(rng)) for need in needs]
 
