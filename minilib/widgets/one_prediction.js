@@ -92,7 +92,7 @@ export function run(model, ids, { dropped = [], places = true } = {}) {
 
 /** What the last norm and the head make of a row of the stream. */
 export const read = (model, x) => linear(layerNorm(x, model.w["norm.weight"], model.w["norm.bias"]),
-  model.w["head.weight"], model.w["head.bias"]);
+  model.w["head.weight"] ?? model.w["token_embedding.weight"], model.w["head.bias"]);
 
 const named = (c) => ({ " ": "space", "\n": "new line" })[c] ?? c;
 
@@ -108,7 +108,8 @@ function render({ model: shared, el }) {
 
   const input = node("input", { type: "text", maxlength: LONGEST, id: freshId(), spellcheck: "false", autocomplete: "off" });
   input.value = start;
-  input.style.cssText = "font: inherit; font-family: monospace; width: 100%; max-width: 34em; padding: 0.2rem 0.4rem; color: inherit; background: transparent; border: 1px solid var(--lm-grey); border-radius: 4px";
+  input.style.cssText = "font: inherit; font-family: monospace; width: 100%; max-width: 34em; padding: 0.2rem 0.4rem; "
+    + "color: inherit; background: transparent; border: 1px solid var(--lm-grey); border-radius: 4px";
   const line = node("div", { class: "lm-control" }, node("label", { for: input.id }, "Text"), input);
   line.style.width = "100%";
   parts.controls.append(line);
@@ -123,7 +124,7 @@ function render({ model: shared, el }) {
   const temperature = slider(parts.controls, { label: "Temperature", min: 0.2, max: 2, step: 0.1, value: 1 }, () => update());
 
   const shaded = node("p", { "aria-hidden": "true" });
-  shaded.style.cssText = "font-family: monospace; font-size: 1.05rem; margin: 0 0 0.6rem; line-height: 1.9; overflow-wrap: anywhere";
+  shaded.style.cssText = "font-family: monospace; font-size: 1.05rem; margin: 0 0 0.6rem; line-height: 2; overflow-wrap: anywhere";
   parts.stage.append(shaded);
   let seen;
   const picture = canvas(parts.stage, { label: "Bars: length of the last row at each stage, and the five likeliest next characters", height: 190 },
@@ -145,8 +146,9 @@ function render({ model: shared, el }) {
     const look = looks[b][h];
     show(shaded, ...shown.map((c, i) => {
       const span = node("span", {}, c === " " ? "\u00a0" : c === "\n" ? "↵" : c);
-      const share = Math.round(100 * look[i]);
-      span.style.cssText = `box-shadow: inset 0 -${share === 0 ? 0 : 0.15 + 0.45 * look[i]}em 0 color-mix(in srgb, var(--lm-blue) ${Math.min(100, 15 + share)}%, transparent); padding: 0.1em 0`;
+      const tall = Math.round(100 * look[i] / Math.max(...look));  // of the highest, so that a flat look shows too
+      span.style.cssText = "padding: 0.35em 0 0.1em; background: linear-gradient(to top, "
+        + `color-mix(in srgb, var(--lm-blue) 40%, transparent) ${tall}%, transparent ${tall}%)`;
       return span;
     }));
     const most = look.indexOf(Math.max(...look));
@@ -169,7 +171,9 @@ function render({ model: shared, el }) {
     pen.fillStyle = ink.ink;
     pen.fillText("length of the row", 0, 8);
     pen.fillText("next character", half + 8, 8);
-    const labels = width < 500 ? names.map((n) => n.replace("the embedding", "embed").replace("block ", "").replace(", attention", " look").replace(", feed-forward", " think")) : names;
+    const brief = (n) => n.replace("the ", "").replace("embedding", "embed").replace("block ", "")
+      .replace(", attention", " attn").replace(", feed-forward", " ff");
+    const labels = width < 500 ? names.map(brief) : names;
     const label = width < 500 ? 56 : 150, tall = (height - 24) / names.length;
     seen.norms.forEach((norm, i) => {
       const y = 24 + tall * i, wide = (half - label - 44) * norm / most;
