@@ -234,6 +234,10 @@ def test_values_are_shown_short(value, text):
     assert len(shown(np.zeros((1000, 1000)))) < 200
 
 
+def test_a_dictionary_of_weights_shows_their_shapes():
+    assert shown({"w": np.zeros((2, 3)), "n": 2}) == "{w: array (2, 3), n: 2}"
+
+
 # same ---------------------------------------------------------------------------------------------------------------
 def test_same_says_what_agreed(capsys):
     def my_relu(x):

@@ -48,6 +48,9 @@ def shown(value: Any, width: int = 300) -> str:
         return f"array {value.shape}: {text}"
     if isinstance(value, float | np.floating):
         return f"{float(value):.6g}"
+    if isinstance(value, dict) and any(isinstance(x, np.ndarray) for x in value.values()):
+        parts = (f"array {x.shape}" if isinstance(x, np.ndarray) else shown(x, 40) for x in value.values())
+        return "{" + ", ".join(f"{name}: {part}" for name, part in zip(value, parts, strict=True)) + "}"
     if isinstance(value, tuple) and value:
         return ", ".join(shown(x, width // len(value) + 40) for x in value)
     text = value if isinstance(value, str) else repr(value)
