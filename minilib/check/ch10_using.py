@@ -129,7 +129,7 @@ CURVE_HINTS = {
     "A": "3.29 is what the table of frequencies costs: this network does not even use the character before",
     "B": "0.04 nats on text that it has never seen: nobody can foretell English like that, so where is the mask?",
     "C": "below the table of pairs, still falling, and on held-out text: nothing is wrong here",
-    "D": "2.49 is what the table of pairs costs, and there it stays: what lies further back does not arrive",
+    "D": "2.50 is what the table of pairs costs, and there it stays: what lies further back does not arrive",
     "E": "the loss rises, and then it is no number any more",
     "F": "4.43 = ln 84, from the first step to the last: not even the frequencies are learnt",
 }
