@@ -2,12 +2,11 @@
 
 const LONGEST = 32;
 
-/** Weights as they come, {name: [step, shape, bytes in base64]}, each byte times its array's step. */
+/** Weights as they come, {name: [step, shape, text]}: a letter for each, "P" for 0, "Q" for one step, and so on. */
 export function unpacked(weights) {
   const made = {};
   for (const [name, [step, shape, text]] of Object.entries(weights)) {
-    const bytes = Int8Array.from(atob(text), (c) => c.charCodeAt(0));
-    made[name] = { data: Float64Array.from(bytes, (b) => b * step), shape };
+    made[name] = { data: Float64Array.from(text, (c) => (c.charCodeAt(0) - 80) * step), shape };
   }
   return made;
 }

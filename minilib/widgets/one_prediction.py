@@ -8,8 +8,8 @@ from minilib.widgets import Widget, module
 class OnePrediction(Widget):
     """A GPT runs in the page on a text of the reader's; its stream is read after each half of each block.
 
-    config: `weights`, for each name of the state_dict [step, shape, int8 numbers in base64]; `heads`; `vocabulary`, the
-    characters in the order of their ids.
+    config: `weights`, for each name of the state_dict [step, shape, text], with a letter for each
+    number: chr(80 + n) for n steps; `heads`; `vocabulary`, the characters in the order of their ids.
     """
 
     _esm = module("one_prediction")
