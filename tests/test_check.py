@@ -329,4 +329,5 @@ def test_a_report_is_its_verdict(two_exercises):
 
 def test_an_array_within_a_list_or_a_dictionary_is_told_by_its_shape():
     assert shown({"weights": [np.ones((50, 64))], "rate": 0.1}) == "{'weights': [array (50, 64)], 'rate': 0.1}"
+    assert shown({"w": np.zeros((2, 3)), "n": 2}) == "{'w': array (2, 3), 'n': 2}"
     assert shown([np.arange(2)]) == "[array([0, 1])]"

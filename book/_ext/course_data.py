@@ -61,6 +61,7 @@ QUESTIONS: dict[int, str] = {
     5: "Why does the same network sometimes learn and sometimes explode?",
     6: "How do you know it works, and how would you notice that it does not?",
     7: "Why does a picture need a different network?",
+    10: "How little is a GPT?",
 }
 
 # Figures that move on the first page: the module in minilib/widgets, its chapter, what to do with it.

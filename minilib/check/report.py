@@ -65,7 +65,7 @@ class _Shape(str):
 
 def _brief(value: Any) -> Any:
     """The same lists and dictionaries, with larger arrays told by their shape."""
-    if isinstance(value, np.ndarray) and value.size > 8:
+    if isinstance(value, np.ndarray) and (value.ndim > 1 or value.size > 8):
         return _Shape(f"array {value.shape}")
     if isinstance(value, list | tuple):
         return type(value)(map(_brief, value))

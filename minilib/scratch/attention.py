@@ -74,6 +74,7 @@ class TransformerBlock(Module):
     norm_first=True: x + f(norm(x)) (pre-norm, as GPT-2); False: norm(x + f(x)) (post-norm, as Vaswani et al. 2017).
     dim_feedforward: 4 · d_model by default.   dropout acts on what is added.
     Parameters as in torch.nn.TransformerEncoderLayer, whose dropout acts at two places more.
+    Derived in: notebooks/10_transformer_numpy.ipynb
     """
 
     def __init__(
@@ -104,7 +105,10 @@ class TransformerBlock(Module):
 
 # Positions -----------------------------------------------------------------------------------------------------------
 class LearnedPositions(Module):
-    """Adds to x (B, T, D) a learnt row for each place: weight (context, D). Raises ValueError if T > context."""
+    """Adds to x (B, T, D) a learnt row for each place: weight (context, D). Raises ValueError if T > context.
+
+    Derived in: notebooks/10_transformer_numpy.ipynb
+    """
 
     def __init__(self, context: int, d_model: int, *, rng: np.random.Generator | None = None):
         self.weight = Parameter(np.empty((context, d_model), np.float32))
@@ -146,6 +150,7 @@ class GPT(Module):
     forward(ids (B, T)) → logits (B, T, vocab_size) for the token after each. Raises ValueError if T > context.
     Every layer starts as torch starts it; the tables of a tied GPT start with a deviation of 1/√d_model instead of 1,
     so that the first logits are small.
+    Derived in: notebooks/10_transformer_numpy.ipynb
     """
 
     def __init__(self, config: GPTConfig, *, rng: np.random.Generator | None = None):

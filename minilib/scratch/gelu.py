@@ -20,7 +20,10 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def gelu(a: Array, approximate: str = "none") -> Rule:
-    """Hendrycks & Gimpel 2016: x Φ(x), exactly (slow here: erf number by number) or, with "tanh", as GPT-2 has it."""
+    """Hendrycks & Gimpel 2016: x Φ(x), exactly (slow here: erf number by number) or, with "tanh", as GPT-2 has it.
+
+    Derived in: notebooks/10_transformer_numpy.ipynb
+    """
     if approximate == "tanh":
         return _in_pieces(_value, a), (lambda g: _in_pieces(_slope, g, a),)
     below = 0.5 * (1 + np.asarray(_erf(a / math.sqrt(2)), a.dtype))

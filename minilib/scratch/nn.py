@@ -199,7 +199,10 @@ class Embedding(Module):
 
 # Normalisation -------------------------------------------------------------------------------------------------------
 class LayerNorm(Module):
-    """Every row brought to mean 0 and variance 1, then scaled by `weight` and shifted by `bias` (Ba et al. 2016)."""
+    """Every row brought to mean 0 and variance 1, then scaled by `weight` and shifted by `bias` (Ba et al. 2016).
+
+    Derived in: notebooks/10_transformer_numpy.ipynb
+    """
 
     def __init__(self, normalized_shape: int, eps: float = 1e-5):
         self.eps = eps
@@ -217,6 +220,7 @@ class RMSNorm(Module):
     """Every row divided by the root of its mean square, then scaled by `weight` (Zhang & Sennrich 2019).
 
     eps: added to the mean square; None: the smallest difference from 1 that the dtype knows, as in torch.
+    Derived in: notebooks/10_transformer_numpy.ipynb
     """
 
     def __init__(self, normalized_shape: int, eps: float | None = None):
