@@ -113,7 +113,7 @@ function draw(pen, width, paint, told, { unit }) {
     told.steps.forEach((step, t) => {
       const value = step[key][unit - 1];
       shade(pen, paint, key === "c" ? Math.tanh(value) : value);
-      pen.globalAlpha *= 0.75;
+      pen.globalAlpha *= 0.55;  // the number on it must stay readable
       pen.fillRect(X(t), y, wide - 1, 21);
       pen.globalAlpha = 1;
       if (wide > 30) write(short(Number(value.toFixed(1))), X(t) + wide / 2, y + 15);
@@ -163,7 +163,7 @@ function render({ model, el }) {
   const set = (key) => (value) => { settings[key] = value; refresh(); };
   const signed = (x) => (x > 0 ? `+${x}` : short(x));
   const whole = slider(controls, { label: "Unit to follow", min: 1, max: network.units, value: unit }, set("unit"));
-  const shifted = slider(controls, { label: "Added to every forget bias", min: -6, max: 6, step: 0.5, value: 0, format: signed }, set("shift"));
+  const shifted = slider(controls, { label: "Added to forget bias", min: -6, max: 6, step: 0.5, value: 0, format: signed }, set("shift"));
   const when = (t) => (t ? `after ${t} symbol${t > 1 ? "s" : ""}` : "never");
   const wiped = slider(controls, { label: "Erase the memory", min: 0, max: LONGEST, value: 0, format: when }, set("erase"));
   button(controls, "As it was trained", () => {

@@ -81,7 +81,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert (first["name"], first["unit"], first["shift"], first["erase"]) == ("washington", 21, 0, 0)
     agree(first)
 
-    field = root.get_by_label("A name")
+    field = root.get_by_role("textbox", name="A name")
     field.focus()
     field.press("ControlOrMeta+a")
     field.press_sequentially("O'Brien 2")
@@ -92,13 +92,13 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert "3 characters outside a–z skipped" in root.inner_text()
 
     press(root.get_by_label("Unit to follow"), "ArrowLeft", 11)
-    press(root.get_by_label("Added to every forget bias"), "ArrowRight", 4)
+    press(root.get_by_label("Added to forget bias"), "ArrowRight", 4)
     changed = result()
     assert (changed["unit"], changed["shift"]) == (10, 2)
     agree(changed)
     assert changed["mean"] != typed["mean"]
 
-    press(root.get_by_label("Added to every forget bias"), "Home")
+    press(root.get_by_label("Added to forget bias"), "Home")
     press(root.get_by_label("Erase the memory"), "ArrowRight", 3)
     erased = result()
     assert (erased["shift"], erased["erase"]) == (-6, 3)
