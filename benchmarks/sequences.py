@@ -1,6 +1,6 @@
 """The races of chapter 08: four networks on surnames at equal seconds, and one bit remembered over sixty steps.
 
-`python -m benchmarks.sequences`, with OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, takes a quarter of an hour. It writes
+`python -m benchmarks.sequences`, with OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, takes 15 minutes and writes
 benchmarks/results/sequences.json and sequences_lstm.json, the weights of the LSTM whose gates the chapter shows. A race
 by the clock does not repeat; so the CPU time of a step is measured once (`step_times`), and each network gets as many
 steps as fit into the budget by STEP. Every rate is chosen on 8,000 names of the first split's training part. Parts:

@@ -156,7 +156,10 @@ function render({ model, el }) {
   };
 
   const id = freshId();
-  const field = node("input", { type: "text", id, maxlength: LONGEST, autocomplete: "off", autocapitalize: "none", spellcheck: "false" });
+  const field = node("input", {
+    type: "text", id, maxlength: LONGEST, autocomplete: "off", autocapitalize: "none", spellcheck: "false",
+    style: "font: inherit; color: inherit; background: transparent; border: 1px solid var(--lm-grey); border-radius: 4px; padding: 0.15rem 0.6rem",
+  });
   field.value = name;
   field.addEventListener("input", () => { settings.text = field.value; refresh(); });
   controls.append(node("div", { class: "lm-control" }, node("label", { for: id }, "A name"), field));
