@@ -61,6 +61,8 @@ QUESTIONS: dict[int, str] = {
     5: "Why does the same network sometimes learn and sometimes explode?",
     6: "How do you know it works, and how would you notice that it does not?",
     7: "Why does a picture need a different network?",
+    8: "How does a model remember, and does it take a neural network?",
+    9: "What does it mean to look something up softly?",
     10: "How little is a GPT?",
 }
 

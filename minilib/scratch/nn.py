@@ -184,7 +184,10 @@ class AvgPool2d(MaxPool2d):
 
 # Text ----------------------------------------------------------------------------------------------------------------
 class Embedding(Module):
-    """A row of weight (num_embeddings, embedding_dim) for every id: ids (...) → (..., embedding_dim)."""
+    """A row of weight (num_embeddings, embedding_dim) for every id: ids (...) → (..., embedding_dim).
+
+    Derived in: notebooks/08_sequences.ipynb
+    """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: np.random.Generator | None = None):
         self.weight = Parameter(np.empty((num_embeddings, embedding_dim), np.float32))

@@ -200,6 +200,7 @@ class RNN(_Recurrent):
 
     forward(x (T, B, D), h_0 (1, B, H) = zeros) → every h_t (T, B, H) and the last (1, B, H); with batch_first=True, x
     and the outputs are (B, T, …). Raises ValueError for other shapes.
+    Derived in: notebooks/08_sequences.ipynb
     """
 
     def forward(self, x: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -211,6 +212,7 @@ class GRU(_Recurrent):
     """A memory with a gate that overwrites and a gate that ignores it, one layer; used as `RNN`.
 
     Rows of weights and biases: reset, update, new, as in torch.
+    Derived in: notebooks/08_sequences.ipynb
     """
 
     gates = 3
@@ -224,6 +226,7 @@ class LSTM(_Recurrent):
     """A memory cell behind three gates, one layer; used as `RNN`, but the state is a pair (h, c), (1, B, H) each.
 
     Rows of weights and biases: input, forget, cell, output, as in torch; bias_ih and bias_hh add up.
+    Derived in: notebooks/08_sequences.ipynb
     """
 
     gates = 4
