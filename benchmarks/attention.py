@@ -175,17 +175,21 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def main() -> None:
-    """Run both and store them."""
-    about = {**describe("python -m benchmarks.attention", ("numpy",)), "seeds": SEEDS, "rates": RATES, "steps": STEPS}
-    result = {
-        "about": {**about, "threads": 1},
-        "cost": {str(n): cost(n) for n in tqdm(LENGTHS, desc="cost")},
-        "depth": {name: depth(name) for name in tqdm(NETWORKS, desc="depth")},
-    }
+def store(result: dict[str, Any]) -> None:
     path = ROOT / "benchmarks" / "results" / "attention.json"
-    text = json.dumps(rounded(result), indent=1)
-    path.write_text(text + "\n", encoding="utf8", newline="\n")
+    path.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf8", newline="\n")
+
+
+def main() -> None:
+    """Run both, and store what there is after each part."""
+    about = {**describe("python -m benchmarks.attention", ("numpy",)), "seeds": SEEDS, "rates": RATES, "steps": STEPS}
+    result: dict[str, Any] = {"about": {**about, "threads": 1}, "cost": {}, "depth": {}}
+    for length in tqdm(LENGTHS, desc="cost"):
+        result["cost"][str(length)] = cost(length)
+        store(result)
+    for name in tqdm(NETWORKS, desc="depth"):
+        result["depth"][name] = depth(name)
+        store(result)
 
 
 if __name__ == "__main__":
