@@ -60,6 +60,7 @@ QUESTIONS: dict[int, str] = {
     4: "What do depth and width buy, and what do they cost?",
     5: "Why does the same network sometimes learn and sometimes explode?",
     6: "How do you know it works, and how would you notice that it does not?",
+    9: "What does it mean to look something up softly?",
 }
 
 # Figures that move on the first page: the module in minilib/widgets, its chapter, what to do with it.
