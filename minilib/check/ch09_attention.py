@@ -57,7 +57,10 @@ def _by_distance(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
                 not np.isfinite(found).all(),
                 "far from every key all exponentials are 0, and 0/0 is nan: subtract the largest score first",
             ),
-            (is_(softmax(squares / temperature) @ values), "the farthest key gets the most: the score is MINUS the square"),
+            (
+                is_(softmax(squares / temperature) @ values),
+                "the farthest key gets the most: the score is MINUS the square",
+            ),
             (
                 is_(softmax(-np.sqrt(squares) / temperature) @ values),
                 "that is the distance: the score is minus the distance squared",
@@ -91,7 +94,7 @@ def _windowed(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     for i, ((q, k, v, window), got) in enumerate(zip(inputs, outputs, strict=True)):
         T = len(q)
         scores = q @ k.T / np.sqrt(q.shape[-1])
-        back = np.arange(T)[:, None] - np.arange(T)    # how far back column j lies
+        back = np.arange(T)[:, None] - np.arange(T)  # how far back column j lies
 
         def before(looks: Array, scores: Array = scores, v: Array = v) -> Array:
             return softmax(np.where(looks, scores, -np.inf)) @ v
@@ -177,7 +180,10 @@ def _distance_gradient(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Pro
                 is_(_along(A * dA)),
                 "the softmax is missing its second term: the row's sum of dA · A is subtracted from dA first",
             ),
-            (is_(_along(np.tril(dA - (dA * A).sum(-1, keepdims=True)))), "dS has the factor A in front: a weight of 0 gets no blame"),
+            (
+                is_(_along(np.tril(dA - (dA * A).sum(-1, keepdims=True)))),
+                "dS has the factor A in front: a weight of 0 gets no blame",
+            ),
             (is_(_along(dA)), "that is dA, the slope of the weights: it still has to pass the softmax"),
             (is_(_along(dS, np.mean)), "b[n] acts on every pair at the distance n: add their slopes, do not average"),
             (is_(right[::-1]), "the order is turned: b[0] belongs to a token's look at itself"),
@@ -210,23 +216,32 @@ def _cycle_weights(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
             continue
         W_Q, W_K = (np.asarray(part, float) for part in got)
         if W_Q.ndim != 2 or W_Q.shape != W_K.shape or len(W_Q) != n:
-            yield Problem(i, expected, f"both are matrices of the same shape ({n}, K), yours {W_Q.shape} and {W_K.shape}")
+            yield Problem(
+                i, expected, f"both are matrices of the same shape ({n}, K), yours {W_Q.shape} and {W_K.shape}"
+            )
             continue
         if not (np.isfinite(W_Q).all() and np.isfinite(W_K).all()):
             yield Problem(i, expected, "all numbers must be finite")
             continue
         scores = W_Q @ W_K.T / np.sqrt(W_Q.shape[1])
         weights, rows = softmax(scores), np.arange(n)
-        share = {name: weights[rows, (rows + step) % n].min() for name, step in (("one before", -1), ("next", 1), ("itself", 0))}
+        share = {
+            name: weights[rows, (rows + step) % n].min()
+            for name, step in (("one before", -1), ("next", 1), ("itself", 0))
+        }
         if share["one before"] > 0.9:
             continue
         top = np.argsort(-weights, axis=1)
         hints = [
-            (np.allclose(scores, scores.T), "the scores are symmetric, and symmetric scores cannot go round: W_K must not be W_Q"),
+            (
+                np.allclose(scores, scores.T),
+                "the scores are symmetric, and symmetric scores cannot go round: W_K must not be W_Q",
+            ),
             (share["next"] > 0.5, "each token looks at the NEXT one: turn the shift the other way"),
             (share["itself"] > 0.5, "each token looks at itself: shift either the queries or the keys by one"),
             (
-                bool((top[:, 0] == (rows - 1) % n).all()) and not np.isclose(np.sort(scores)[:, -1], np.sort(scores)[:, -2]).any(),
+                bool((top[:, 0] == (rows - 1) % n).all())
+                and not np.isclose(np.sort(scores)[:, -1], np.sort(scores)[:, -2]).any(),
                 f"the right direction, but too soft (only {share['one before']:.2f}): multiply by a large number",
             ),
             (
@@ -234,4 +249,6 @@ def _cycle_weights(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
                 "right for all but token 0: it comes round to the last one",
             ),
         ]
-        yield Problem(i, expected, first_hint(hints, f"token t puts only {share['one before']:.2f} on the one before it"))
+        yield Problem(
+            i, expected, first_hint(hints, f"token t puts only {share['one before']:.2f} on the one before it")
+        )

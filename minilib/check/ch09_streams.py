@@ -49,12 +49,18 @@ def _turn(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 
         half = D // 2
         apart = np.block(
-            [[np.diag(np.cos(s * rates)), np.diag(-np.sin(s * rates))], [np.diag(np.sin(s * rates)), np.diag(np.cos(s * rates))]]
+            [
+                [np.diag(np.cos(s * rates)), np.diag(-np.sin(s * rates))],
+                [np.diag(np.sin(s * rates)), np.diag(np.cos(s * rates))],
+            ]
         )
         hints = [
             (is_(right.T), "that goes s places BACK, or stands on the other side: rows are turned by table[t] @ R"),
             (abs(s) != 1 and is_(_blocks(rates)), "that is one place: s places turn the hand s times as far"),
-            (half > 1 and is_(_blocks(s * np.ones(half))), "all hands turn alike: the pair 2i, 2i+1 turns by s · 10,000^(−2i/D)"),
+            (
+                half > 1 and is_(_blocks(s * np.ones(half))),
+                "all hands turn alike: the pair 2i, 2i+1 turns by s · 10,000^(−2i/D)",
+            ),
             (
                 half > 1 and is_(_blocks(s * 10_000 ** (-np.arange(half) / D))),
                 "the rates fall too slowly: the exponent is −2i/D, with i counting pairs",
@@ -122,23 +128,40 @@ def _merge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
                 "e to the power of a large score overflows: shrink by e^(m_old − m_new), which is never above 1",
             ),
             (not fits[0], with_top),
-            (close(summed, l1 + l2, 1e-4), "the sums belong to different largest scores: shrink each by e^(m_old − m_new) first"),
+            (
+                close(summed, l1 + l2, 1e-4),
+                "the sums belong to different largest scores: shrink each by e^(m_old − m_new) first",
+            ),
             (
                 close(summed, l1 * np.exp(base - m1) + l2 * np.exp(base - m2), 1e-4),
                 "the factor is upside down: it is e^(m_old − m_new), at most 1",
             ),
-            (fits[1] and close(mean, o * (a + b)[:, None], 1e-4, 1e-6), "that is the sum of the values: divide by the new sum"),
-            (fits[1] and close(mean, (o1 + o2) / 2, 1e-4, 1e-6), "the plain mean of the two means: each counts by its sum"),
+            (
+                fits[1] and close(mean, o * (a + b)[:, None], 1e-4, 1e-6),
+                "that is the sum of the values: divide by the new sum",
+            ),
+            (
+                fits[1] and close(mean, (o1 + o2) / 2, 1e-4, 1e-6),
+                "the plain mean of the two means: each counts by its sum",
+            ),
             (
                 fits[1] and close(mean, share * o1 + (1 - share) * o2, 1e-4, 1e-6),
                 "the means are weighed by the old sums: use the sums after shrinking",
             ),
             (
                 fits[1]
-                and close(mean, (np.exp(m1 - base)[:, None] * o1 + np.exp(m2 - base)[:, None] * o2) / total[:, None], 1e-4, 1e-6),
+                and close(
+                    mean,
+                    (np.exp(m1 - base)[:, None] * o1 + np.exp(m2 - base)[:, None] * o2) / total[:, None],
+                    1e-4,
+                    1e-6,
+                ),
                 "a mean was divided by its sum already: multiply by that sum before you add",
             ),
-            (fits[0] and fits[1], "largest score and sum are right, the mean is not: weigh each mean by its shrunk sum"),
+            (
+                fits[0] and fits[1],
+                "largest score and sum are right, the mean is not: weigh each mean by its shrunk sum",
+            ),
         ]
         general = "shrink both sums by e^(m_old − m_new); the new mean weighs the old means by the shrunk sums"
         yield Problem(i, right, first_hint(hints, general))
@@ -192,7 +215,9 @@ def _decision_cases(rng: np.random.Generator) -> list[Inputs]:
 
 @exercise("09.context", "The whole contract, or the right pages?", _decision_cases)
 def _context(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
-    for i, ((whole, retrieved, price, p_whole, p_retrieved, damage), got) in enumerate(zip(inputs, outputs, strict=True)):
+    for i, ((whole, retrieved, price, p_whole, p_retrieved, damage), got) in enumerate(
+        zip(inputs, outputs, strict=True)
+    ):
         gain = p_whole - p_retrieved
 
         def even(more: float, gain: float = gain, price: float = price) -> float:
@@ -207,15 +232,23 @@ def _context(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         if close(found, limit, 1e-5):
             if choice != right[1]:
                 turned = "the limit is right, the choice is turned: the whole document pays when an error costs MORE"
-                yield Problem(i, right, turned if choice in ("whole", "retrieve") else 'the choice is "whole" or "retrieve"')
+                yield Problem(
+                    i, right, turned if choice in ("whole", "retrieve") else 'the choice is "whole" or "retrieve"'
+                )
             continue
         linear = even(_work(whole, square=0) - _work(retrieved, square=0))
         once_each = even(_work(whole, square=1) - _work(retrieved, square=1))
         one_layer = even(_work(whole, 1) - _work(retrieved, 1))
         attention = even(LAYERS * (4 * (whole - retrieved) * WIDTH**2 + 2 * (whole**2 - retrieved**2) * WIDTH))
         hints = [
-            (gain <= 0, "the whole document is right LESS often and costs more: no damage makes it pay, so the limit is ∞"),
-            (close(found, linear, 1e-4), "the part with T² is missing: each token pays for every other, 2·T²·D a layer"),
+            (
+                gain <= 0,
+                "the whole document is right LESS often and costs more: no damage makes it pay, so the limit is ∞",
+            ),
+            (
+                close(found, linear, 1e-4),
+                "the part with T² is missing: each token pays for every other, 2·T²·D a layer",
+            ),
             (close(found, once_each, 1e-4), "T²·D is paid twice a layer: once for the scores, once for the means"),
             (close(found, one_layer, 1e-4), "that is one layer: there are twelve"),
             (close(found, attention, 1e-4), "the network of each layer is missing: 8·T·D² besides the 4·T·D²"),
