@@ -1,6 +1,6 @@
 """What attention costs as the text grows, and what depth buys: stored for chapter 09.
 
-`python -m benchmarks.attention`, with OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, takes about ten minutes and
+`python -m benchmarks.attention`, with OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, takes about five minutes and
 writes benchmarks/results/attention.json. Times are CPU times, medians of several rounds in which both versions take
 turns. In the look-up task each network picks its learning rate on 1,000 validation streams, for each seed by itself;
 the 1,000 test streams are looked at once.
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
 SEEDS = (0, 1, 2)
 RATES = (3e-4, 1e-3, 3e-3)
-STEPS = 2000
+STEPS = 1000
 PAIRS, TOKENS = 6, 13
 
 

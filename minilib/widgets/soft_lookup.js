@@ -86,14 +86,14 @@ function drawPlane(pen, box, state, found, paint) {
   state.keys.forEach((key, i) => {
     const [x, y] = at(key), colour = state.looks[i] ? paint.ink : paint.grey;
     if (Math.hypot(...key) > 0.2) arrow(pen, at([0, 0]), [x, y], 1.6, colour);
-    label(pen, `${NAMES[i]}: ${short(state.values[i])}`, Math.min(Math.max(x, box.x + 26), box.x + box.w - 26), y + (key[1] >= 0 ? -9 : 19), paint, colour);
+    label(pen, `${NAMES[i]}: ${short(state.values[i])}`, Math.min(Math.max(x, box.x + 26), box.x + box.w - 26), y + (key[1] > 0 ? -9 : 19), paint, colour);
   });
   const [x, y] = at(state.query);
   pen.fillStyle = paint.orange;
   pen.beginPath();
   pen.arc(x, y, 7, 0, 7);
   pen.fill();
-  label(pen, "query", Math.min(Math.max(x, box.x + 22), box.x + box.w - 22), y + 22, paint, paint.orange);
+  label(pen, "query", Math.min(Math.max(x, box.x + 22), box.x + box.w - 22), y + (state.query[1] > REACH - 0.8 ? 24 : -13), paint, paint.orange);
 }
 
 /** The three weights as bars, and the answer on a line from 0 to 10 among the values. */
@@ -210,7 +210,7 @@ function render({ model, el }) {
   controls.after(forKeys, forGame);
 
   const point = () => (chosen ? state.keys[chosen - 1] : state.query);
-  slider(forKeys, { label: "Temperature", min: 0.05, max: 100, value: 1, step: 0.01, log: true }, (x) => { state.temperature = x; update(); });
+  slider(forKeys, { label: "Temperature", min: 0.1, max: 100, value: 1, step: 0.01, log: true }, (x) => { state.temperature = x; update(); });
   choice(forKeys, { label: "Move", options: { 0: "the query", 1: "Ann's key", 2: "Bo's key", 3: "Cy's key" }, value: "0" }, (x) => { chosen = Number(x); sync(); });
   const places = ["x", "y"].map((name, i) => slider(forKeys, { label: name, min: -REACH, max: REACH, step: 0.1, value: state.query[i] }, (x) => { point()[i] = x; update(); }));
   NAMES.forEach((name, i) => {
