@@ -108,25 +108,12 @@ class Reader(nn.Module):
         return self.head(x + self.thinks(x) if len(self.thinks) else x)
 
 
-class Recurrent(nn.Module):
-    """An LSTM that reads the stream from left to right."""
-
-    def __init__(self, units: int, *, rng: np.random.Generator):
-        self.token = nn.Embedding(33, 64, rng=rng)
-        self.memory = nn.LSTM(64, units, batch_first=True, rng=rng)
-        self.head = nn.Linear(units, 16, rng=rng)
-
-    def forward(self, ids: Any) -> Tensor:
-        return self.head(self.memory(self.token(ids))[0][:, -1])
-
-
 NETWORKS: dict[str, Callable[[np.random.Generator], nn.Module]] = {
     "one layer": lambda rng: Reader(1, rng=rng),
     "one layer, 4 heads": lambda rng: Reader(1, heads=4, rng=rng),
     "one layer, 4 heads, 128 wide": lambda rng: Reader(1, heads=4, width=128, rng=rng),
     "one layer and a network of 256 units": lambda rng: Reader(1, wide=256, rng=rng),
     "two layers": lambda rng: Reader(2, rng=rng),
-    "LSTM, 128 units": lambda rng: Recurrent(128, rng=rng),
 }
 
 

@@ -217,6 +217,8 @@ function render({ model, el }) {
     slider(forKeys, { label: `Value of ${name}`, min: 0, max: 10, step: 0.5, value: state.values[i] }, (x) => { state.values[i] = x; update(); });
   });
   NAMES.forEach((name, i) => tick(forKeys, { label: `may look at ${name}`, value: true }, (x) => { state.looks[i] = x; update(); }));
+  const help = "Drag the query or a key; or choose it under Move, and use the two sliders x and y.";
+  forKeys.append(node("p", { style: "margin: 0; width: 100%; color: var(--lm-grey)" }, help));
   const sync = () => places.forEach((control, i) => { control.value = point()[i]; });
 
   const format = (x) => x.toFixed(1).replace("-", "−");
