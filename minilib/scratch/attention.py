@@ -28,6 +28,7 @@ class MultiHeadAttention(Module):
     x (B, T, embed_dim) → the same shape. attn_mask: True where a query may look, or numbers added to the scores,
     broadcast to (B, H, T, T). Parameters as in torch.nn.MultiheadAttention: in_proj_weight (3 · embed_dim, embed_dim)
     holds W_Q, W_K and W_V one below the other, so that one product makes all three.
+    Derived in: notebooks/09_attention.ipynb
     """
 
     def __init__(self, embed_dim: int, num_heads: int, *, rng: np.random.Generator | None = None):
@@ -125,6 +126,7 @@ class SinusoidalPositions(Module):
     """Adds to x (B, T, D) sines and cosines of wavelengths from 2π to 10,000 · 2π (Vaswani et al. 2017, §3.5).
 
     Nothing is learnt. Raises ValueError if T > context, or if d_model is odd.
+    Derived in: notebooks/09_attention.ipynb
     """
 
     def __init__(self, context: int, d_model: int):

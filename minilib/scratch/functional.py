@@ -136,6 +136,7 @@ def scaled_dot_product_attention(
     query (..., T, K), key (..., S, K), value (..., S, Kv) → (..., T, Kv); scale: 1/√K by default.
     attn_mask, broadcast to (..., T, S): booleans, True where a query may look, or numbers added to the scores. A query
     that may look nowhere gets zeros. is_causal: query t sees keys 0 … t only. Raises ValueError for other shapes.
+    Derived in: notebooks/09_attention.ipynb
     """
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise ValueError(

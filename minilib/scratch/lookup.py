@@ -1,4 +1,7 @@
-"""The rules of attention: a look-up in a dictionary whose keys fit more or less, and its way back."""
+"""The rules of attention: a look-up in a dictionary whose keys fit more or less, and its way back.
+
+Derived in: notebooks/09_attention.ipynb
+"""
 
 from __future__ import annotations
 
