@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from minilib import check
 from tools import site as site_tools
 
 ROOT = site_tools.ROOT
@@ -20,6 +22,7 @@ import claims  # noqa: E402
 import course_data  # noqa: E402
 import exercises  # noqa: E402
 import figures  # noqa: E402
+import idea_map  # noqa: E402
 import katex_math  # noqa: E402
 
 REGISTRY = claims.read_registry(ROOT / "book" / "claims.yml")
@@ -270,3 +273,20 @@ def test_stored_figures_carry_the_current_source(chapter: int) -> None:
         if "_esm" in model["state"]:
             stored = (model["state"]["_esm"], model["state"].get("_css", ""))
             assert stored in current, f"chapter {chapter}: run the notebook again, its figure's source has changed"
+
+
+# The map of ideas -----------------------------------------------------------------------------------------------------
+IDEAS = idea_map.read_ideas(ROOT / "book" / "ideas.yml")
+
+
+@pytest.mark.parametrize("idea", IDEAS, ids=lambda idea: idea["idea"])
+def test_an_idea_of_the_map_is_in_the_library_and_has_an_exercise(idea: dict[str, str]) -> None:
+    module, name = f"minilib.{idea['library']}".rsplit(".", 1)
+    assert hasattr(importlib.import_module(module), name)
+    assert idea["exercise"] in check.exercises()
+
+
+def test_every_chapter_of_the_first_part_has_ideas_in_its_order() -> None:
+    chapters = [idea_map.chapter_of(idea) for idea in IDEAS]
+    assert chapters == sorted(chapters)
+    assert set(chapters) == set(range(1, 11))
