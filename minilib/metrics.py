@@ -195,7 +195,9 @@ def brier_score(probabilities: Any, targets: Any) -> float:
 
 
 def perplexity(losses: Any) -> float:
-    """exp of the mean loss in nats: among how many equally likely symbols one would be as unsure.
+    """exp of the mean loss in nats.
+
+    Among so many equally likely symbols one would be as unsure.
 
     Derived in: notebooks/08_sequences.ipynb
     """

@@ -59,7 +59,7 @@ def diabetes() -> Dataset:
 
 
 def wine() -> Dataset:
-    """178 wines of three varieties of vine, 13 measurements in their own units: x (178, 13), y in 0–2 (Forina et al. 1986)."""
+    """178 wines of three varieties of vine, 13 measurements each: x (178, 13), y in 0–2 (Forina et al. 1986)."""
     table = _csv("sklearn/datasets/data/wine_data.csv", skip=1)
     features = (
         "alcohol malic_acid ash alcalinity_of_ash magnesium total_phenols flavanoids nonflavanoid_phenols "

@@ -45,7 +45,9 @@ class MultiHeadAttention(Module):
         self.out_proj = Linear(embed_dim, embed_dim, rng=rng)
         self.out_proj.bias = Parameter(np.zeros(embed_dim, np.float32))
 
-    def forward(self, x: Tensor, attn_mask: Any = None, is_causal: bool = False) -> Tensor:
+    def forward(
+        self, x: Tensor, attn_mask: Any = None, is_causal: bool = False
+    ) -> Tensor:  # fmt: skip
         packed, mask = self._project(x, attn_mask, is_causal)
         return self.out_proj(F._self_attention(packed, mask).reshape(x.shape))
 
@@ -70,27 +72,34 @@ def gelu_tanh(x: Tensor) -> Tensor:
 
 
 class TransformerBlock(Module):
-    """Look around, then think: attention and a network of two layers, each added to the stream x (B, T, d_model).
+    """Look around, then think: each adds to the stream x (B, T, d_model).
 
-    norm_first=True: x + f(norm(x)) (pre-norm, as GPT-2); False: norm(x + f(x)) (post-norm, as Vaswani et al. 2017).
-    dim_feedforward: 4 · d_model by default.   dropout acts on what is added.
-    Parameters as in torch.nn.TransformerEncoderLayer, whose dropout acts at two places more.
+    norm_first=True: x + f(norm(x)) (pre-norm, as GPT-2);
+    False: norm(x + f(x)) (post-norm, as Vaswani et al. 2017).
+    dim_feedforward: 4 · d_model by default. dropout acts on what is added.
+    Parameters as in torch.nn.TransformerEncoderLayer, whose dropout acts
+    at two places more.
     Derived in: notebooks/10_transformer_numpy.ipynb
     """
 
     def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int | None = None, dropout: float = 0.0,
-        activation: Callable[[Tensor], Tensor] = gelu_tanh, norm_first: bool = True, *,
-        rng: np.random.Generator | None = None,
+        self, d_model: int, nhead: int, dim_feedforward: int | None = None,
+        dropout: float = 0.0,
+        activation: Callable[[Tensor], Tensor] = gelu_tanh,
+        norm_first: bool = True, *, rng: np.random.Generator | None = None,
     ):  # fmt: skip
-        rng, wide = rng or np.random.default_rng(), dim_feedforward or 4 * d_model
+        rng = rng or np.random.default_rng()
+        wide = dim_feedforward or 4 * d_model
         self.activation, self.norm_first = activation, norm_first
         self.self_attn = MultiHeadAttention(d_model, nhead, rng=rng)
-        self.linear1, self.linear2 = Linear(d_model, wide, rng=rng), Linear(wide, d_model, rng=rng)
+        self.linear1 = Linear(d_model, wide, rng=rng)
+        self.linear2 = Linear(wide, d_model, rng=rng)
         self.norm1, self.norm2 = LayerNorm(d_model), LayerNorm(d_model)
         self.dropout = Dropout(dropout, rng=rng)
 
-    def forward(self, x: Tensor, attn_mask: Any = None, is_causal: bool = False) -> Tensor:
+    def forward(
+        self, x: Tensor, attn_mask: Any = None, is_causal: bool = False
+    ) -> Tensor:  # fmt: skip
         def look(h: Tensor) -> Tensor:
             return self.dropout(self.self_attn(h, attn_mask, is_causal))
 
@@ -106,12 +115,17 @@ class TransformerBlock(Module):
 
 # Positions -----------------------------------------------------------------------------------------------------------
 class LearnedPositions(Module):
-    """Adds to x (B, T, D) a learnt row for each place: weight (context, D). Raises ValueError if T > context.
+    """Adds to x (B, T, D) a learnt row for each place: weight (context, D).
+
+    Raises ValueError if T > context.
 
     Derived in: notebooks/10_transformer_numpy.ipynb
     """
 
-    def __init__(self, context: int, d_model: int, *, rng: np.random.Generator | None = None):
+    def __init__(
+        self, context: int, d_model: int, *,
+        rng: np.random.Generator | None = None,
+    ):  # fmt: skip
         self.weight = Parameter(np.empty((context, d_model), np.float32))
         init.normal_(self.weight, rng=rng or np.random.default_rng())
 
@@ -123,20 +137,25 @@ class LearnedPositions(Module):
 
 
 class SinusoidalPositions(Module):
-    """Adds to x (B, T, D) sines and cosines of wavelengths from 2π to 10,000 · 2π (Vaswani et al. 2017, §3.5).
+    """Adds to x (B, T, D) sines and cosines (Vaswani et al. 2017, §3.5).
 
-    Nothing is learnt. Raises ValueError if T > context, or if d_model is odd.
+    Their wavelengths go from 2π to 10,000 · 2π; nothing is learnt.
+    Raises ValueError if T > context, or if d_model is odd.
     Derived in: notebooks/09_attention.ipynb
     """
 
     def __init__(self, context: int, d_model: int):
         if d_model % 2:
-            raise ValueError(f"sines and cosines come in pairs: d_model must be even, got {d_model}")
-        angles = np.arange(context)[:, None] / 10_000 ** (np.arange(0, d_model, 2) / d_model)
-        self.table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(context, d_model)
+            pairs = "sines and cosines come in pairs: d_model must be even"
+            raise ValueError(f"{pairs}, got {d_model}")
+        slowness = 10_000 ** (np.arange(0, d_model, 2) / d_model)
+        angles = np.arange(context)[:, None] / slowness
+        waves = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
+        self.table = waves.reshape(context, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.table[: _fitting_length(x.shape[-2], len(self.table))].astype(x.dtype)
+        length = _fitting_length(x.shape[-2], len(self.table))
+        return x + self.table[:length].astype(x.dtype)
 
 
 def _fitting_length(length: int, context: int) -> int:

@@ -15,19 +15,26 @@ from minilib.scratch.rules import Array, Rule
 Window = tuple[slice, slice]
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: int = 1, padding: int = 0) -> Rule:
-    """Every window of the picture times every kernel, as one matrix product (Chellapilla et al. 2006).
+def conv2d(
+    x: Array, weight: Array, bias: Array | None = None,
+    stride: int = 1, padding: int = 0,
+) -> Rule:  # fmt: skip
+    """Every window times every kernel, as one matrix product.
 
-    x (B, C, H, W), weight (O, C, h, w), bias (O,) → (B, O, (H + 2·padding − h) // stride + 1, and likewise for W).
-    A cross-correlation: the kernel is not flipped. Raises ValueError if channels differ or the kernel does not fit.
+    x (B, C, H, W), weight (O, C, h, w), bias (O,)
+    → (B, O, (H + 2·padding − h) // stride + 1, and likewise for W).
+    A cross-correlation: the kernel is not flipped. Raises ValueError if
+    channels differ or the kernel does not fit. Chellapilla et al. 2006.
     Derived in: notebooks/07_convolution.ipynb
     """
     if x.ndim != 4 or x.shape[1] != weight.shape[1]:
-        raise ValueError(f"conv2d: weight {weight.shape} takes (B, {weight.shape[1]}, H, W), the input is {x.shape}")
+        takes = f"(B, {weight.shape[1]}, H, W), the input is {x.shape}"
+        raise ValueError(f"conv2d: weight {weight.shape} takes {takes}")
     kernel, channels = weight.shape[2:], x.swapaxes(0, 1)
     places = _places("conv2d", x.shape, kernel, stride, padding)
     kernels = weight.reshape(len(weight), -1)  # (O, C·h·w)
-    patches = gather(channels, kernel, stride, padding).reshape(kernels.shape[1], -1)  # (C·h·w, B·H·W)
+    patches = gather(channels, kernel, stride, padding)
+    patches = patches.reshape(kernels.shape[1], -1)  # (C·h·w, B·H·W)
     value = kernels @ patches
     if bias is not None:
         value += bias[:, None]
@@ -36,9 +43,11 @@ def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: int = 1, 
         return g.swapaxes(0, 1).reshape(len(weight), -1)
 
     def slope_x(g: Array) -> Array:
-        g, parts = flat(g), np.ascontiguousarray(weight.transpose(2, 3, 1, 0))  # (h, w, C, O)
+        g, parts = flat(g), weight.transpose(2, 3, 1, 0)  # (h, w, C, O)
+        parts = np.ascontiguousarray(parts)
 
-        def patch(i: int, j: int) -> Array:  # one at a time: all at once would leave the cache
+        def patch(i: int, j: int) -> Array:
+            # one at a time: all at once would leave the cache
             return (parts[i, j] @ g).reshape(*channels.shape[:2], *places)
 
         return scatter(patch, channels, kernel, stride, padding).swapaxes(0, 1)
@@ -72,9 +81,11 @@ def scatter(
 
 
 def max_pool2d(x: Array, kernel_size: int, stride: int | None = None) -> Rule:
-    """The largest number in every window; among equals the first receives the gradient, as in torch.
+    """The largest number in every window.
 
-    x (B, C, H, W) → (B, C, (H − kernel_size) // stride + 1, and likewise for W); stride: None means kernel_size.
+    Among equals the first receives the gradient, as in torch.
+    x (B, C, H, W) → (B, C, (H − kernel_size) // stride + 1, and likewise
+    for W); stride: None means kernel_size.
     Derived in: notebooks/07_convolution.ipynb
     """
     windows = _pooled("max_pool2d", x, kernel_size, stride)

@@ -69,20 +69,24 @@ def _embedding(weight: Array, ids: np.ndarray) -> Rule:
     def slope(g: Array) -> Array:
         order = ids.argsort(axis=None, kind="stable")
         sorted_ids = ids.ravel()[order]
-        first = np.flatnonzero(np.diff(sorted_ids, prepend=-1))  # where each id's run begins
+        # where the run of each id begins
+        first = np.flatnonzero(np.diff(sorted_ids, prepend=-1))
+        rows = g.reshape(-1, weight.shape[1])[order]
         gradient = np.zeros_like(weight)
-        gradient[sorted_ids[first]] = np.add.reduceat(g.reshape(-1, weight.shape[1])[order], first, axis=0)
+        gradient[sorted_ids[first]] = np.add.reduceat(rows, first, axis=0)
         return gradient
 
     return weight[ids], (slope,)
 
 
 def layer_norm(
-    x: Tensor, normalized_shape: tuple[int, ...], weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Tensor:
-    """The last axes, of `normalized_shape`, brought to mean 0 and (biased) variance 1, then x · weight + bias.
+    x: Tensor, normalized_shape: tuple[int, ...],
+    weight: Any = None, bias: Any = None, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """The last axes brought to mean 0 and variance 1, then x · weight + bias.
 
-    Ba, Kiros & Hinton 2016, eq. 4. Raises ValueError if x does not end in that shape.
+    normalized_shape: of these axes. The variance is the biased one.
+    Ba, Kiros & Hinton 2016, eq. 4. Raises ValueError if x ends otherwise.
     """
     axes = _last_axes("layer_norm", x, normalized_shape)
     weight = np.ones(normalized_shape, x.dtype) if weight is None else weight

@@ -20,14 +20,21 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def gelu(a: Array, approximate: str = "none") -> Rule:
-    """Hendrycks & Gimpel 2016: x Φ(x), exactly (slow here: erf number by number) or, with "tanh", as GPT-2 has it.
+    """x Φ(x), exactly or, with "tanh", as GPT-2 has it.
+
+    Exactly is slow here: erf number by number. Hendrycks & Gimpel 2016.
 
     Derived in: notebooks/10_transformer_numpy.ipynb
     """
     if approximate == "tanh":
         return _in_pieces(_value, a), (lambda g: _in_pieces(_slope, g, a),)
     below = 0.5 * (1 + np.asarray(_erf(a / math.sqrt(2)), a.dtype))
-    return a * below, (lambda g: g * (below + a * np.exp(-0.5 * a * a) / math.sqrt(2 * math.pi)),)
+
+    def slope(g: Array) -> Array:
+        density = np.exp(-0.5 * a * a) / math.sqrt(2 * math.pi)
+        return g * (below + a * density)
+
+    return a * below, (slope,)
 
 
 def _below(x: Array, out: Array) -> None:

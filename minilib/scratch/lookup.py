@@ -15,8 +15,14 @@ from minilib.scratch.rules import Array, Rule, once
 Shape = tuple[int, ...]
 
 
-def attention(q: Array, k: Array, v: Array, mask: Array | None = None, scale: float | None = None) -> Rule:
-    """softmax(q · k · scale + mask) @ v over the keys: q (..., T, K), k (..., S, K), v (..., S, Kv) → (..., T, Kv)."""
+def attention(
+    q: Array, k: Array, v: Array,
+    mask: Array | None = None, scale: float | None = None,
+) -> Rule:  # fmt: skip
+    """softmax(q · k · scale + mask) @ v, over the keys.
+
+    q (..., T, K), k (..., S, K), v (..., S, Kv) → (..., T, Kv).
+    """
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     weights = attention_weights(q, k, mask, scale)
     value = weights @ v
@@ -24,7 +30,8 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None = None, scale: fl
     @once
     def slope_scores(g: Array) -> Array:
         gradient = g @ v.swapaxes(-1, -2)
-        gradient -= np.vecdot(g, value)[..., None]  # the row's sum of gradient · weights, from shorter rows
+        # the row's sum of gradient · weights, from shorter rows
+        gradient -= np.vecdot(g, value)[..., None]
         gradient *= weights
         return gradient
 

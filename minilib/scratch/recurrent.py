@@ -231,6 +231,8 @@ class LSTM(_Recurrent):
 
     gates = 4
 
-    def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
         both = self._run(_lstm, x, hx or (), 2)
         return self._batched(both[:-1]), (both[-2:-1], both[-1:])
