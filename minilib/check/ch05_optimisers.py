@@ -110,7 +110,7 @@ ADAMAX_SLIPS = {
     "both": "u needs no correction: a maximum is not too small at the start; correct m alone",
     "sign": "the ruler measures sizes: the maximum of |g|, not of g",
     "forever": "old slopes must fade: u is the maximum of beta2·u and |g|",
-    "root": "no root here: u has the unit of a slope already, only Adam's v is a square",
+    "root": "no root here: u has the unit of a slope already, only Adam's s is a square",
     "sum": "m is a mean: the new slope enters with the weight 1 − beta1",
 }
 
@@ -160,7 +160,7 @@ def _edge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         all_of_them = _curvatures(X, w)
         top = all_of_them[-1]
         if np.shape(got) != ():
-            yield Problem(i, 2 / top, "one number is asked for: the largest rate that is safe at w")
+            yield Problem(i, 2 / top, "one number is asked for: 2 / sharpness at w")
             continue
         if close(got, 2 / top, 1e-3):
             continue

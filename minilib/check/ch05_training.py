@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +12,24 @@ from minilib.check.ch02_training import _word
 from minilib.check.spec import Inputs, Problem, close, exercise, once
 
 Array = np.ndarray
+
+
+def _explained(
+    bugs: dict[str, str], program: Callable[..., Any], alike: Callable[[Any, Any], bool],
+    inputs: list[Inputs], outputs: list[Any], rivals: frozenset[str] = frozenset(),
+) -> str | None:  # fmt: skip
+    """The hint for the smallest set of bugs with which `program` gives every answer, or None.
+
+    rivals: two bugs that the program cannot have together.
+    """
+    sets = [chosen for count in range(1, 5) for chosen in combinations(bugs, count)]
+    for chosen in sets:
+        if rivals and rivals <= set(chosen):
+            continue
+        # a set of bugs explains the answers only if it explains every case
+        if all(alike(got, program(chosen, *case)) for case, got in zip(inputs, outputs, strict=True)):
+            return bugs[chosen[0]] + (f" ({len(chosen) - 1} more after that)" if len(chosen) > 1 else "")
+    return None
 
 
 # 4. Clip the whole, not the parts ------------------------------------------------------------------------------------
@@ -59,7 +77,6 @@ def _judge_clip(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             for a, b in zip(got, other, strict=True)
         )
 
-    sets = [bugs for count in (1, 2, 3, 4) for bugs in combinations(CLIP_BUGS, count)]
     right = [_clip((), *case) for case in inputs]
     for i, got in enumerate(outputs):
         if not isinstance(got, list | tuple) or len(got) != len(right[i]):
@@ -69,12 +86,9 @@ def _judge_clip(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     if not wrong:
         return
     i = wrong[0]
-    # a set of bugs explains the answers only if it explains every case
-    found = next(
-        (b for b in sets if all(alike(g, _clip(b, *case)) for g, case in zip(outputs, inputs, strict=True))), None
-    )
+    found = _explained(CLIP_BUGS, _clip, alike, inputs, outputs)
     if found:
-        hint = CLIP_BUGS[found[0]] + (f" ({len(found) - 1} more after that)" if len(found) > 1 else "")
+        hint = found
     elif not all(np.isfinite(g).all() for g in inputs[i][0]):
         hint = CLIP_BUGS["nan"]
     else:
@@ -84,7 +98,7 @@ def _judge_clip(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 
 # 6. AdamW, and what it leaves alone ----------------------------------------------------------------------------------
 DECAY_BUGS = {
-    "gradient": "the decay goes through the gradient and is divided by √v: a zero gradient must give w(1 − lr·decay)",
+    "gradient": "the decay goes through the gradient and is divided by √s: a zero gradient must give w(1 − lr·decay)",
     "rate": "the decay is not scaled by the rate: the factor is 1 − lr·decay",
     "vectors": "biases and other vectors must be left alone: decay only arrays of two or more axes",
     "after": "the shrinking comes after the step and shrinks the step too: shrink the old weight, then step",
@@ -92,19 +106,19 @@ DECAY_BUGS = {
 }
 
 
-def _decayed(bugs: tuple[str, ...], w: Array, g: Array, m: Array, v: Array, t: int, lr: float, decay: float) -> Any:
+def _decayed(bugs: tuple[str, ...], w: Array, g: Array, m: Array, s: Array, t: int, lr: float, decay: float) -> Any:
     pull = 0.0 if w.ndim < 2 and "vectors" not in bugs else decay
     pull = -pull if "up" in bugs else pull
     if "gradient" in bugs:
         g, pull = g + pull * w, 0.0
-    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-    step = lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    m, s = 0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g * g
+    step = lr * (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-8)
     factor = 1 - (pull if "rate" in bugs else lr * pull)
-    return ((w - step) * factor if "after" in bugs else w * factor - step), m, v
+    return ((w - step) * factor if "after" in bugs else w * factor - step), m, s
 
 
-def _undecayed(w: Array, g: Array, m: Array, v: Array, t: int, lr: float, decay: float) -> Any:
-    return _decayed((), w, g, m, v, t, lr, 0.0)[0]
+def _undecayed(w: Array, g: Array, m: Array, s: Array, t: int, lr: float, decay: float) -> Any:
+    return _decayed((), w, g, m, s, t, lr, 0.0)[0]
 
 
 def _decay_cases(rng: np.random.Generator) -> list[Inputs]:
@@ -124,27 +138,24 @@ def _judge_decay(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     def alike(got: Any, other: Any) -> bool:
         return all(close(a, b, 1e-5) for a, b in zip(got, other, strict=True))
 
-    sets = [b for count in (1, 2, 3) for b in combinations(DECAY_BUGS, count) if not {"gradient", "rate"} <= set(b)]
     right = [_decayed((), *case) for case in inputs]
     for i, (case, got) in enumerate(zip(inputs, outputs, strict=True)):
         if not isinstance(got, list | tuple) or len(got) != 3 or np.shape(got[0]) != case[0].shape:
-            yield Problem(i, right[i], "give back three arrays, the new w, m and v, as the given program does")
+            yield Problem(i, right[i], "give back three arrays, the new w, m and s, as the given program does")
             return
     wrong = [i for i, got in enumerate(outputs) if not alike(got, right[i])]
     if not wrong:
         return
     i = wrong[0]
-    found = next(
-        (b for b in sets if all(alike(g, _decayed(b, *case)) for g, case in zip(outputs, inputs, strict=True))), None
-    )
+    found = _explained(DECAY_BUGS, _decayed, alike, inputs, outputs, rivals=frozenset({"gradient", "rate"}))
     if found:
-        hint = DECAY_BUGS[found[0]] + (f" ({len(found) - 1} more after that)" if len(found) > 1 else "")
+        hint = found
     elif all(close(got[0], r[0], 1e-5) for got, r in zip(outputs, right, strict=True)):
-        hint = "w is right; m and v are not: they must see the gradient alone, without decay"
+        hint = "w is right; m and s are not: they must see the gradient alone, without decay"
     elif all(close(got[0], _undecayed(*case), 1e-5) for got, case in zip(outputs, inputs, strict=True)):
         hint = "the decay is gone altogether: matrices must still shrink"
     else:
-        hint = "matrices: w·(1 − lr·decay) minus Adam's step; vectors: w minus the step; m and v never see the decay"
+        hint = "matrices: w·(1 − lr·decay) minus Adam's step; vectors: w minus the step; m and s never see the decay"
     yield Problem(i, right[i], hint)
 
 
@@ -172,7 +183,7 @@ MEASURE_HINTS = {
 MEASURE_SPECIAL = {
     ("B", "clip"): "incident B: clipping guards the run, but the row stays in the data, and the next run, and the "
     "evaluation, read it too: which measure removes the cause?",
-    ("A", "lower the rate"): "incident A: a smaller rate keeps it alive; but chapter 05's table shows what repairs the "
+    ("A", "lower the rate"): "incident A: a smaller rate keeps it alive; but chapter 05's cures show what repairs the "
     "cause of scores that grow from layer to layer",
     ("A", "more epochs"): "incident A: every later step computes with nan; nothing is left to train",
     (

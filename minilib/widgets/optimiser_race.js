@@ -75,8 +75,8 @@ function arrival(surface, path) {
 function describe(name, surface, path, steps, arrived) {
   if (path.length <= steps) return `${name}: flew off after step ${path.length - 1}`;
   const lost = surface.loss(...path[steps]);
-  const when = arrived !== null ? `, there from step ${arrived} on` : "";
-  return `${name}: loss ${short(lost)}${when}`;
+  if (arrived === null) return `${name}: loss ${short(lost)}`;
+  return `${name}: loss ${short(lost)}, ${steps < arrived ? "will arrive" : "arrived"} in step ${arrived}`;
 }
 
 /** Level lines as dots where the level changes from one cell to the next; drawn once for a size and a theme. */
@@ -205,8 +205,8 @@ function render({ model, el }) {
     if (!tell) return;
     const surface = SURFACES[state.surface], running = names.filter((name) => state.on[name]);
     const words = running.map((name) => describe(RULES[name].name, surface, paths[name], state.steps, arrivals[name]));
-    const start = `Step ${state.steps}, from a loss of ${short(surface.loss(...state.start))}. `;
-    readout.textContent = start + (words.length ? `${words.join("; ")}.` : "Nobody runs.");
+    const start = `After ${state.steps === 1 ? "1 step" : `${state.steps} steps`}, from a loss of ${short(surface.loss(...state.start))}: `;
+    readout.textContent = start + (words.length ? `${words.join("; ")}.` : "nobody runs.");
     const ends = Object.fromEntries(names.map((name) => [name, paths[name][state.steps] ?? null]));
     const firsts = Object.fromEntries(names.map((name) => [name, paths[name][1] ?? null]));
     const { on, rates, ...rest } = state;

@@ -96,6 +96,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert (first["surface"], first["steps"]) == ("valley", 300)
     agree(first)
     assert first["arrivals"]["momentum"] is not None and first["arrivals"]["plain"] is None
+    assert f"arrived in step {first['arrivals']['momentum']}" in root.inner_text()
 
     press(root.get_by_label("Rate of Plain"), "ArrowRight", 5)
     faster = result()
@@ -116,6 +117,10 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     press(root.get_by_label("Bias correction"), "Space")
 
     press(root.get_by_label("Memory β"), "ArrowLeft", 20)
+    press(root.get_by_label("Steps", exact=True), "Home")
+    text = root.inner_text()
+    assert "After 1 step, from a loss of" in text and "will arrive in step" in text and "arrived" not in text
+    press(root.get_by_label("Steps", exact=True), "End")
     press(root.get_by_label("Steps", exact=True), "ArrowLeft", 100)
     press(root.get_by_label("Start y"), "ArrowRight", 3)
     moved = result()
