@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 
 logger = logging.getLogger(__name__)
 Idea = dict[str, str]
+BREAK = re.compile(r"(?<=[/_])|(?<=[a-z])(?=[A-Z])")
 
 
 def read_ideas(path: Path) -> list[Idea]:
@@ -34,9 +36,10 @@ def chapter_of(idea: Idea) -> int:
 
 
 def in_library(path: str) -> str:
-    """`scratch.functional.conv2d` → its file and its name, as HTML that may break between them."""
-    module, name = path.rsplit(".", 1)
-    return f"<code>{escape(module.replace('.', '/'))}</code> <code>{escape(name)}</code>"
+    """`scratch.functional.conv2d` → its file and its name, as HTML which may break within long names."""
+    file, name = path.replace(".", "/").rsplit("/", 1)
+    parts = (BREAK.sub("<wbr>", escape(part)) for part in (file, name))
+    return " ".join(f"<code>{part}</code>" for part in parts)
 
 
 class IdeaMap(SphinxDirective):
