@@ -31,7 +31,7 @@ CONF = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
 extensions = ["myst_nb", "katex_math", "claims", "admonitions", "figures", "course_map"]
-extensions += ["first_page", "page_assets", "repairs"]
+extensions += ["first_page", "page_assets", "repairs", "glossary_links"]
 html_math_renderer = "katex"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 nb_execution_mode = "off"
@@ -91,7 +91,9 @@ def widget_notebook() -> str:
     """A chapter that has stored one figure twice, and a layout that nothing shows."""
     view = "application/vnd.jupyter.widget-view+json"
     output = nbformat.v4.new_output("display_data", data={view: {"model_id": "abc"}, "text/plain": "Figure()"})
-    cells = [nbformat.v4.new_markdown_cell(f"# Chapter\n\n{claim_box('Squares, $x^2$, everywhere.')}\n\n{BOX}")]
+    terms = "**Steep walks.** A walk is a **Steep walk**; it has a slope."
+    claim = claim_box("Squares, $x^2$, everywhere.")
+    cells = [nbformat.v4.new_markdown_cell(f"# Chapter\n\n{terms}\n\n{claim}\n\n{BOX}")]
     cells += [nbformat.v4.new_code_cell("Figure()", outputs=[output], execution_count=n) for n in (1, 2)]
     state = {
         "abc": {"state": {"_esm": "let a // </script>", "_css": ".a{}", "config": {"rate": 1}, "result": {}}},
@@ -102,6 +104,12 @@ def widget_notebook() -> str:
     return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
 
 
+def glossary(*terms: str) -> str:
+    """A page of terms."""
+    entries = "\n\n".join(f"{term}\n  词. Said." for term in terms)
+    return f"# Glossary\n\n```{{glossary}}\n{entries}\n```\n"
+
+
 @pytest.fixture(scope="module")
 def small_book(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A book that uses every extension, built once: page name → HTML."""
@@ -109,12 +117,13 @@ def small_book(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     text = (
         "# First\n\nInline $\\frac12$.\n\n$$\na &= b \\\\\nc &= d\n$$ (two)\n\nSee {eq}`two`.\n\n"
         "```{course-map}\n```\n\n```{part-contents} 1\n```\n\n"
-        "```{claim-table}\n```\n\n```{toctree}\nnotebooks/02_gradient_descent\n```\n"
+        "```{claim-table}\n```\n\n```{toctree}\nnotebooks/02_gradient_descent\nbook/glossary\n```\n"
     )
     done = make_book(
         folder,
         {
             "index.md": text,
+            "book/glossary.md": glossary("steep walk", "slope"),
             "notebooks/02_gradient_descent.ipynb": widget_notebook(),
             "notebooks/exercises/02_gradient_descent.ipynb": exercise_notebook(),
         },
@@ -273,6 +282,21 @@ def test_stored_figures_carry_the_current_source(chapter: int) -> None:
         if "_esm" in model["state"]:
             stored = (model["state"]["_esm"], model["state"].get("_css", ""))
             assert stored in current, f"chapter {chapter}: run the notebook again, its figure's source has changed"
+
+
+# The glossary -------------------------------------------------------------------------------------------------------
+def test_a_terms_first_bold_use_links_to_its_entry_and_back(small_book: dict[str, str]) -> None:
+    page, entries = small_book["notebooks/02_gradient_descent.html"], small_book["book/glossary.html"]
+    assert page.count('href="../book/glossary.html#term-steep-walk" id="first-term-steep-walk"') == 1
+    assert page.count('id="first-term-') == 1
+    assert 'Introduced in <a class="reference internal" href="../notebooks/02_gradient_descent.html#first-' in entries
+    assert 'href="../notebooks/02_gradient_descent.html">2 · Chapter' in entries  # "slope" is bold nowhere
+
+
+def test_a_term_that_no_chapter_uses_fails_the_build(tmp_path: Path) -> None:
+    index = "# First\n\n```{toctree}\nbook/glossary\n```\n"
+    done = make_book(tmp_path, {"index.md": index, "book/glossary.md": glossary("unheard")})
+    assert done.returncode != 0 and "no chapter uses unheard" in done.stderr
 
 
 # The map of ideas -----------------------------------------------------------------------------------------------------
