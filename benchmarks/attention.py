@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.machine import describe
+from benchmarks.machine import describe, rounded
 from minilib.scratch import functional as F
 from minilib.scratch import lookup, nn, optim
 from minilib.scratch.attention import LearnedPositions, MultiHeadAttention
@@ -151,15 +151,6 @@ def depth(network: str) -> dict[str, Any]:
         found["test"].append(runs[best][1])
         found["course"].append([round(x, 3) for x in runs[best][2]])
     return found
-
-
-def rounded(value: Any) -> Any:
-    """Numbers short enough to read in a diff."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(v) for v in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def store(result: dict[str, Any]) -> None:

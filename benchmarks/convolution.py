@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.machine import describe
+from benchmarks.machine import describe, rounded
 from minilib import data, metrics
 from minilib.schedules import warmup_cosine
 from minilib.scratch import functional as F
@@ -110,15 +110,6 @@ def tuned(layers: Layers, rates: Rates = RATES, seeds: tuple[int, ...] = SEEDS[:
     best = max(valid, key=lambda setting: valid[setting])
     name, rate = best.split()
     return {"valid": valid, "best": best, "test": [trained(layers, name, float(rate), s, **options) for s in SEEDS]}
-
-
-def rounded(value: Any) -> Any:
-    """Numbers short enough to read in a diff."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(v) for v in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 MORE: dict[str, Any] = {"epochs": 20, "augment": True}

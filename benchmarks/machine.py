@@ -6,6 +6,7 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 
 def describe(command: str, packages: tuple[str, ...] = ("numpy", "torch", "autograd")) -> dict[str, object]:
@@ -17,6 +18,15 @@ def describe(command: str, packages: tuple[str, ...] = ("numpy", "torch", "autog
         "python": platform.python_version(),
         "versions": {name: found for name in packages if (found := _version(name))},
     }
+
+
+def rounded(value: Any) -> Any:
+    """Numbers short enough to read in a diff."""
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _commit() -> str:

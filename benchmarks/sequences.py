@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import describe
+from benchmarks.machine import describe, rounded
 from minilib import data
 from minilib.schedules import warmup_cosine
 from minilib.scratch import functional as F
@@ -250,15 +250,6 @@ def games() -> dict[str, Any]:
     found["LSTM 1,500 steps"] = {"0.005": [game(nn.LSTM, {}, seed, 0.005, 1500) for seed in range(3)]}
     print(found["LSTM 1,500 steps"], flush=True)
     return found
-
-
-def rounded(value: Any) -> Any:
-    """Numbers short enough to read in a diff."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(v) for v in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 X, Y = pack(data.names())

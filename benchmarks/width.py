@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.machine import describe
+from benchmarks.machine import describe, rounded
 from minilib import data, metrics
 from minilib.scratch import functional as F
 from minilib.scratch import init, nn, optim
@@ -88,15 +88,6 @@ def seconds(width: int, batch: int) -> float:
             model(x)
             times.append((time.perf_counter() - start) / batch)
     return float(np.median(times[50:]))
-
-
-def rounded(value: Any) -> Any:
-    """Numbers short enough to read in a diff."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(v) for v in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def main() -> None:
