@@ -59,7 +59,8 @@ def _count(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         wrong[f"not counted: {name}"] = [-parts[name] for _, _, parts in found]
     for hint, more in wrong.items():
         if any(more) and all(got == sum(parts.values()) + n for (_, got, parts), n in zip(found, more, strict=True)):
-            yield Problem(next(i for i, n in enumerate(more) if n), sum(found[-1][2].values()), hint)
+            at = next(i for i, n in enumerate(more) if n)
+            yield Problem(at, sum(found[at][2].values()), hint)
     for i, (_, got, parts) in enumerate(found):
         if got != sum(parts.values()):
             listed = ", ".join(f"{name} {n}" for name, n in parts.items())
@@ -110,7 +111,8 @@ def _order(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     for hint, rule in rules.items():
         given = [bool(rule(*case)) for case in inputs]
         if answers == given and given != right:
-            yield Problem(next(i for i, (a, b) in enumerate(zip(given, right, strict=True)) if a != b), right, hint)
+            at = next(i for i, (a, b) in enumerate(zip(given, right, strict=True)) if a != b)
+            yield Problem(at, right[at], hint)
     for i, (got, wanted) in enumerate(zip(answers, right, strict=True)):
         if got != wanted:
             yield Problem(i, wanted, "compare `after`, with a tolerance, to `before` with its rows in the new order")
@@ -193,7 +195,8 @@ def _mend(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         for names in itertools.combinations(off, n):
             if like(**{name: off[name] for name in names}):
                 more = f" ({n - 1} more to find)" if n > 1 else ""
-                yield Problem(0 if names[0] != "always" else 1, right, MENDED[names[0]] + more)
+                at = 1 if names[0] == "always" else 0  # in training the output matrix works anyway
+                yield Problem(at, _block(*inputs[at]), MENDED[names[0]] + more)
     for i, (case, got) in enumerate(zip(inputs, outputs, strict=True)):
         if not close(got, _block(*case)):
             yield Problem(i, _block(*case), "x + attention(norm(x)) @ out, then x + relu(norm(x) @ up) @ down")

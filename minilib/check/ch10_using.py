@@ -54,26 +54,25 @@ def _next_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             "scale": "tokens"
         },
     }
-    right = _next(*inputs[0])
+    right = [_next(*case) for case in inputs]
     for i in cases:
         if not isinstance(outputs[i], list | tuple) or len(outputs[i]) != 3:
-            yield Problem(i, "three arrays", "give back what was found, and the longer keys and values: three arrays")
+            yield Problem(i, right[i], "give back what was found, and the longer keys and values: three arrays")
             return
     for hint, how in wrong.items():
         if all(fits(i, 0, **how) for i in cases if inputs[i][3].shape[2]) and not all(fits(i, 0) for i in cases):
-            yield Problem(0, right[0], hint)
+            at = next(i for i in cases if not fits(i, 0))
+            yield Problem(at, right[at], hint)
     if all(fits(i, 1, first=True) for i in cases) and not all(fits(i, 1) for i in cases):
         yield Problem(
-            0, right[1], "the new key stands first: the cache is in the order of the text, append it at the end"
+            0, right[0], "the new key stands first: the cache is in the order of the text, append it at the end"
         )
     if all(close(outputs[i][1], inputs[i][3]) for i in cases):
-        yield Problem(0, right[1], "the cache has not grown: give back the keys and values with the new ones appended")
+        yield Problem(0, right[0], "the cache has not grown: give back the keys and values with the new ones appended")
     for i in cases:
         for part, name in enumerate(("what was found", "the keys", "the values")):
             if not fits(i, part):
-                yield Problem(
-                    i, _next(*inputs[i])[part], f"{name}: append k and v on the axis of the tokens, the third"
-                )
+                yield Problem(i, right[i], f"{name}: append k and v on the axis of the tokens, the third")
 
 
 # 10.nucleus ----------------------------------------------------------------------------------------------------------
@@ -144,13 +143,15 @@ def _curves(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
                 0, "one of: " + ", ".join(sorted(CURVES.values())), f"run {name} has no diagnosis from the list"
             )
             return
+    wrong = ", ".join(name for name, right in CURVES.items() if got[name] != right)
+    expected = f"another diagnosis for {wrong}"
     if got["A"] == "healthy":
-        yield Problem(0, CURVES, "a flat curve has not converged to anything good: compare 3.29 with the tables")
+        yield Problem(0, expected, "a flat curve has not converged to anything good: compare 3.29 with the tables")
     if got["B"] == "healthy":
-        yield Problem(0, CURVES, "a loss that is too good is an alarm: " + CURVE_HINTS["B"])
+        yield Problem(0, expected, "a loss that is too good is an alarm: " + CURVE_HINTS["B"])
     for name, right in CURVES.items():
         if got[name] != right:
-            yield Problem(0, f"{name}: {right}", CURVE_HINTS[name])
+            yield Problem(0, expected, CURVE_HINTS[name])
 
 
 # 10.choose -----------------------------------------------------------------------------------------------------------
