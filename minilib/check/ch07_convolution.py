@@ -31,6 +31,8 @@ def _sizes_by(n: int, layers: list[tuple[int, int, int]], slip: str = "") -> lis
     for k, s, p in layers:
         wide = (first if slip == "first" else n) + (0 if slip == "no padding" else p if slip == "one side" else 2 * p)
         if k > (n if slip == "bare" else wide) and slip != "no stop":
+            if slip == "skip":
+                continue
             break
         n = -((k - wide) // s) + 1 if slip == "up" else (wide - k) // s + (slip != "no one")
         found.append(n)
@@ -50,6 +52,7 @@ def _sizes(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             "no one": "one too few: the window also has its first place, before any step; add 1",
             "first": "each layer reads what the layer before it has left, not the picture",
             "no stop": "a kernel that is larger than its padded input has no place: end the list before it",
+            "skip": "after a layer that does not fit nothing follows: stop there, do not skip it",
             "bare": "a kernel may be larger than its input, if the padding makes room: compare it with n + 2p",
         }
         hints = [(close(got, _sizes_by(n, layers, slip)), hint) for slip, hint in slips.items()]

@@ -87,10 +87,11 @@ def _fold_cases(rng: np.random.Generator) -> list[Inputs]:
         )
 
     simple = np.ones((1, 1, 1, 1)), np.zeros(1), np.array([2.0]), np.array([4.0]), np.array([3.0]), np.array([1.0])
-    return [simple, case(3, 2, 3), case(2, 2, 2)]
+    return [simple, case(2, 1, 2), case(2, 2, 2), case(3, 3, 2)]
 
 
 EPS = 0.01
+AXIS = "one scale for each kernel, which is the first axis of the weights, not the second"
 
 
 @exercise("07.fold", "Fold it in", _fold_cases)
@@ -109,6 +110,9 @@ def _fold(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             or np.shape(got[1]) != b.shape
         ):
             form = f"give back two things: the weights, of shape {w.shape}, and the biases, of shape {b.shape}"
+            if isinstance(got, tuple | list) and len(got) == 2 and w.shape[1] == 1 != w.shape[0]:
+                scaled = w * scale[None, :, None, None]
+                form = first_hint([(close(got[0], scaled), AXIS)], form)
             yield Problem(i, right, form)
             continue
         if close(got[0], right[0]) and close(got[1], right[1]):
@@ -133,7 +137,7 @@ def _fold(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             (is_(right[0], (b - mean) * scale), "the shift is missing in the biases"),
             (
                 w.shape[0] == w.shape[1] and close(got[0], w * scale[None, :, None, None]),
-                "one scale for each kernel, which is the first axis of the weights, not the second",
+                AXIS,
             ),
             (
                 close(got[0], right[0]),

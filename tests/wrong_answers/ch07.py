@@ -36,6 +36,16 @@ def goes_on(n, layers):
     return found
 
 
+def skips(n, layers):
+    found = []
+    for k, s, p in layers:
+        if k > n + 2 * p:
+            continue
+        n = (n + 2 * p - k) // s + 1
+        found.append(n)
+    return found
+
+
 def fits_bare_only(n, layers):
     found = []
     for k, s, p in layers:
@@ -217,6 +227,11 @@ def old_bias_unscaled(w, b, mean, var, gain, shift):
     return w * scale[:, None, None, None], b - mean * scale + shift
 
 
+def second_axis(w, b, mean, var, gain, shift):
+    scale = gain / np.sqrt(var + 0.01)
+    return w * scale[None, :, None, None], (b - mean) * scale + shift
+
+
 # 7. Read the audit ---------------------------------------------------------------------------------------------------
 def _audit(**changes):
     return {"A": "never shown", "B": "no neighbours", "C": "stride", "D": "overfits", "E": "border", **changes}
@@ -270,6 +285,7 @@ WRONG = {
         (one_sided, "on both sides"),
         (one_too_few, "one too few"),
         (goes_on, "has no place"),
+        (skips, "do not skip"),
         (fits_bare_only, "if the padding makes room"),
     ],
     "07.look_back": [
@@ -306,6 +322,7 @@ WRONG = {
         (bias_only, "the weights unchanged"),
         (mean_forgotten, "mean is not subtracted"),
         (old_bias_unscaled, "scale it"),
+        (second_axis, "not the second"),
     ],
     "07.audit": [
         (blames_overfitting, "on training digits as on test digits"),
