@@ -174,7 +174,7 @@ def _distance_gradient(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Pro
 
         hints = [
             (found.shape != right.shape, f"one slope for each of the {T} numbers of b, shape {right.shape}"),
-            (is_(-right), "the sign is turned: a score that is praised has a positive slope"),
+            (is_(-right), "the sign is turned: a score whose value makes the loss larger has a positive slope"),
             (is_(right / np.sqrt(q.shape[-1])), "b is added after the division by √d: its slope is not divided"),
             (
                 is_(_along(A * dA)),

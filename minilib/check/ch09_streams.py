@@ -169,12 +169,12 @@ def _merge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 
 # 7. Six maps ---------------------------------------------------------------------------------------------------------
 _MAPS = {
-    "A": ("previous", "each row is dark one column to the left of the diagonal"),
+    "A": ("previous", "the large numbers stand one column to the left of the diagonal"),
     "B": ("wrong axis", "its columns sum to 1, its rows do not: add up a row"),
-    "C": ("first", "all rows are dark in the same column, and nothing says that it is the token before"),
+    "C": ("first", "all rows have their large number in the same column, whatever token asks"),
     "D": ("uniform", "each row shares its weight equally among what it may see"),
     "E": ("leaks", "row 0 should see token 0 alone: look at what stands above the diagonal"),
-    "F": ("itself", "the dark cells lie on the diagonal itself"),
+    "F": ("itself", "the large numbers stand on the diagonal itself"),
 }
 
 

@@ -155,7 +155,7 @@ function drawGame(pen, box, found, paint) {
 function sentence(state, found) {
   if (!found.weights.some(Boolean)) return "No key may be looked at: there is no answer, and the library gives 0.";
   const parts = NAMES.map((name, i) => `${name} ${state.looks[i] ? three(found.weights[i]) : "hidden"}`);
-  return `Scores ${found.scores.map((s) => s.toFixed(2).replace("-", "−")).join(", ")}. Weights: ${parts.join(", ")}. Answer: ${three(found.answer)}.`;
+  return `Scores ${found.scores.map((s, i) => (state.looks[i] ? s.toFixed(2).replace("-", "−") : "hidden")).join(", ")}. Weights: ${parts.join(", ")}. Answer: ${three(found.answer)}.`;
 }
 
 function verdict(found, symmetric) {
