@@ -127,7 +127,7 @@ function sentence(told, { unit, shift, erase }) {
   const after = guesses(last.p).map(([p, s]) => `${spoken(s)} ${(100 * p).toFixed(0)} %`).join(", ");
   const worst = told.bits.indexOf(Math.max(...told.bits));
   const skipped = told.skipped ? ` ${told.skipped} character${told.skipped > 1 ? "s" : ""} outside a–z skipped.` : "";
-  const changed = `${shift ? `; forget bias ${shift > 0 ? "+" : "−"}${Math.abs(shift)}` : ""}${erase ? `; erased after ${erase} symbol${erase > 1 ? "s" : ""}` : ""}`;
+  const changed = `${shift ? `; forget bias ${shift > 0 ? "+" : "−"}${Math.abs(shift)}` : ""}${erase ? `; erased before reading letter ${erase}, ${told.name[erase - 1]}` : ""}`;
   const who = told.name || "nothing but the end";
   return `${who}: ${told.mean.toFixed(2)} bits per character${changed}. Most surprising: ${spoken(told.ids[worst + 1] ?? 0)}, ${told.bits[worst].toFixed(1)} bits. It would have gone on with ${after}. Unit ${unit} ends at ${short(Number(last.c[unit - 1].toFixed(2)))}.${skipped}`;
 }
@@ -144,6 +144,12 @@ function render({ model, el }) {
 
   const refresh = () => {
     told = account(network, settings);
+    if (settings.erase > told.name.length) {  // the name has become shorter
+      settings.erase = told.name.length;
+      told = account(network, settings);
+    }
+    wiped.input.max = told.name.length;
+    wiped.value = settings.erase;
     readout.textContent = sentence(told, settings);
     picture.redraw();
     const last = told.steps[told.steps.length - 1];
@@ -167,7 +173,7 @@ function render({ model, el }) {
   const signed = (x) => (x > 0 ? `+${x}` : short(x));
   const whole = slider(controls, { label: "Unit to follow", min: 1, max: network.units, value: unit }, set("unit"));
   const shifted = slider(controls, { label: "Added to forget bias", min: -6, max: 6, step: 0.5, value: 0, format: signed }, set("shift"));
-  const when = (t) => (t ? `after ${t} symbol${t > 1 ? "s" : ""}` : "never");
+  const when = (t) => (t ? `before letter ${t}, ${told.name[t - 1]}` : "never");
   const wiped = slider(controls, { label: "Erase the memory", min: 0, max: LONGEST, value: 0, format: when }, set("erase"));
   button(controls, "As it was trained", () => {
     Object.assign(settings, { shift: 0, erase: 0 });

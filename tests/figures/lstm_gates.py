@@ -104,6 +104,10 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert (erased["shift"], erased["erase"]) == (-6, 3)
     agree(erased)
     assert f"{erased['mean']:.2f} bits" in root.inner_text()
+    assert "erased before reading letter 3, r" in root.inner_text()
+    press(root.get_by_label("Erase the memory"), "End")
+    assert result()["erase"] == 6, "the slider ends where the name does"
+    assert "before letter 6, n" in root.inner_text()
 
     press(root.get_by_role("button", name="As it was trained"), "Enter")
     back = result()
