@@ -13,6 +13,7 @@ from playwright.sync_api import Locator
 
 from minilib.scratch import nn
 from minilib.scratch.tensor import Tensor, no_grad
+from tests.figures.keyboard import press_keys
 from tests.notebook_files import ROOT
 
 PAGE = "notebooks/07_convolution.html"
@@ -88,9 +89,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     right, down, turn = (root.get_by_label(name, exact=True) for name in ("Move right", "Move down", "Turn"))
 
     def press(control: Locator, key: str, times: int = 1) -> dict[str, Any]:
-        control.focus()
-        for _ in range(times):
-            control.press(key)
+        press_keys(control, key, times)
         agree(result())
         return result()
 

@@ -9,6 +9,7 @@ import numpy as np
 from playwright.sync_api import Locator
 
 from minilib import data
+from tests.figures.keyboard import press_keys
 
 PAGE = "notebooks/02_gradient_descent.html"
 
@@ -80,9 +81,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     columns, start = root.get_by_label("Columns"), root.get_by_label("Start: weight of s5")
 
     def press(control: Locator, key: str, times: int = 1) -> dict[str, Any]:
-        control.focus()
-        for _ in range(times):
-            control.press(key)
+        press_keys(control, key, times)
         agree(result())
         return result()
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Locator
 
+from tests.figures.keyboard import press_keys
 from tests.site_fixtures import ROOT
 
 PAGE = "notebooks/08_sequences.html"
@@ -68,12 +69,6 @@ def can_be_met() -> None:
     assert erased[10] > usual[10] + 1
 
 
-def press(control: Locator, key: str, times: int = 1) -> None:
-    control.focus()
-    for _ in range(times):
-        control.press(key)
-
-
 def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     """Type a name, follow another unit, shift the gates, erase, and go back: all by keyboard."""
     can_be_met()
@@ -91,25 +86,25 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     agree(typed)
     assert "3 characters outside a–z skipped" in root.inner_text()
 
-    press(root.get_by_label("Unit to follow"), "ArrowLeft", 11)
-    press(root.get_by_label("Added to forget bias"), "ArrowRight", 4)
+    press_keys(root.get_by_label("Unit to follow"), "ArrowLeft", 11)
+    press_keys(root.get_by_label("Added to forget bias"), "ArrowRight", 4)
     changed = result()
     assert (changed["unit"], changed["shift"]) == (10, 2)
     agree(changed)
     assert changed["mean"] != typed["mean"]
 
-    press(root.get_by_label("Added to forget bias"), "Home")
-    press(root.get_by_label("Erase the memory"), "ArrowRight", 3)
+    press_keys(root.get_by_label("Added to forget bias"), "Home")
+    press_keys(root.get_by_label("Erase the memory"), "ArrowRight", 3)
     erased = result()
     assert (erased["shift"], erased["erase"]) == (-6, 3)
     agree(erased)
     assert f"{erased['mean']:.2f} bits" in root.inner_text()
     assert "erased before reading letter 3, r" in root.inner_text()
-    press(root.get_by_label("Erase the memory"), "End")
+    press_keys(root.get_by_label("Erase the memory"), "End")
     assert result()["erase"] == 6, "the slider ends where the name does"
     assert "before letter 6, n" in root.inner_text()
 
-    press(root.get_by_role("button", name="As it was trained"), "Enter")
+    press_keys(root.get_by_role("button", name="As it was trained"), "Enter")
     back = result()
     assert (back["shift"], back["erase"], back["mean"]) == (0, 0, typed["mean"])
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator
 
 from minilib.scratch.attention import GPT, GPTConfig
 from minilib.scratch.tensor import Tensor, no_grad
+from tests.figures.keyboard import press_keys
 
 PAGE = "notebooks/10_transformer_numpy.html"
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "10_transformer_numpy.ipynb"
@@ -93,9 +94,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
 
     def press(label: str, key: str, times: int = 1) -> dict[str, Any]:
         control = root.get_by_label(label, exact=True)
-        control.focus()
-        for _ in range(times):
-            control.press(key)
+        press_keys(control, key, times)
         return agree()
 
     first = agree()

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Locator
 
+from tests.figures.keyboard import press_keys
+
 PAGE = "notebooks/05_optimisers.html"
 Array = np.ndarray
 SLOPES: dict[str, Callable[[Array], Array]] = {
@@ -83,12 +85,6 @@ def can_be_met() -> None:
     assert all(n and n < 150 for n, rate in zip(found("adam"), rates, strict=True) if rate > 0.015)
 
 
-def press(control: Locator, key: str, times: int = 1) -> None:
-    control.focus()
-    for _ in range(times):
-        control.press(key)
-
-
 def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     """Change rates, memory, correction, steps, start and surface, all by keyboard; compare after each."""
     can_be_met()
@@ -98,46 +94,46 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert first["arrivals"]["momentum"] is not None and first["arrivals"]["plain"] is None
     assert f"arrived in step {first['arrivals']['momentum']}" in root.inner_text()
 
-    press(root.get_by_label("Rate of Plain"), "ArrowRight", 5)
+    press_keys(root.get_by_label("Rate of Plain"), "ArrowRight", 5)
     faster = result()
     assert np.isclose(faster["rates"]["plain"], 10**-1.75)
     assert faster["arrivals"]["plain"] > 200
     agree(faster)
-    press(root.get_by_label("Rate of Plain"), "ArrowRight", 3)
+    press_keys(root.get_by_label("Rate of Plain"), "ArrowRight", 3)
     gone = result()
     assert gone["rates"]["plain"] > 2 / 100
     agree(gone)
     assert "Plain: flew off after step" in root.inner_text()
 
-    press(root.get_by_label("Bias correction"), "Space")
+    press_keys(root.get_by_label("Bias correction"), "Space")
     raw = result()
     agree(raw)
     step, before = (abs(r["firsts"]["adam"][0] + 1) for r in (raw, first))
     assert math.isclose(step / before, 0.1 / math.sqrt(0.001), rel_tol=1e-6)
-    press(root.get_by_label("Bias correction"), "Space")
+    press_keys(root.get_by_label("Bias correction"), "Space")
 
-    press(root.get_by_label("Memory β"), "ArrowLeft", 20)
-    press(root.get_by_label("Steps", exact=True), "Home")
+    press_keys(root.get_by_label("Memory β"), "ArrowLeft", 20)
+    press_keys(root.get_by_label("Steps", exact=True), "Home")
     text = root.inner_text()
     assert "After 1 step, from a loss of" in text and "will arrive in step" in text and "arrived" not in text
-    press(root.get_by_label("Steps", exact=True), "End")
-    press(root.get_by_label("Steps", exact=True), "ArrowLeft", 100)
-    press(root.get_by_label("Start y"), "ArrowRight", 3)
+    press_keys(root.get_by_label("Steps", exact=True), "End")
+    press_keys(root.get_by_label("Steps", exact=True), "ArrowLeft", 100)
+    press_keys(root.get_by_label("Start y"), "ArrowRight", 3)
     moved = result()
     assert (round(moved["beta"], 2), moved["steps"], moved["start"]) == (0.7, 200, [-1, 0.36])
     agree(moved)
 
     surface = root.get_by_label("Surface", exact=True)
     for name in ("banana", "saddle", "plateau"):
-        press(surface, "ArrowDown")
-        press(root.get_by_label("Rate of Plain"), "Home")
+        press_keys(surface, "ArrowDown")
+        press_keys(root.get_by_label("Rate of Plain"), "Home")
         assert result()["surface"] == name
         agree(result())
-    press(root.get_by_label("RMSProp", exact=True), "Space")
+    press_keys(root.get_by_label("RMSProp", exact=True), "Space")
     assert result()["on"]["rmsprop"] is False
     assert "RMSProp:" not in root.inner_text()
-    press(root.get_by_role("button", name="Run"), "Enter")
+    press_keys(root.get_by_role("button", name="Run"), "Enter")
     root.page.wait_for_timeout(300)
-    press(surface, "Home")
+    press_keys(surface, "Home")
     assert result()["surface"] == "bowl"
     agree(result())

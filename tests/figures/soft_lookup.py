@@ -10,6 +10,7 @@ from playwright.sync_api import Locator
 
 from minilib.scratch import Tensor
 from minilib.scratch.attention import scaled_dot_product_attention
+from tests.figures.keyboard import press_keys
 
 PAGE = "notebooks/09_attention.html"
 BEATS, LOSES = np.array([2, 0, 1]), np.array([1, 2, 0])
@@ -42,9 +43,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
 
     def press(label: str, key: str, times: int = 1) -> dict[str, Any]:
         control = root.get_by_label(label, exact=True)
-        control.focus()
-        for _ in range(times):
-            control.press(key)
+        press_keys(control, key, times)
         agree(result())
         return result()
 

@@ -10,6 +10,7 @@ import numpy as np
 from playwright.sync_api import Locator
 
 from minilib import data, metrics
+from tests.figures.keyboard import press_keys
 
 PAGE = "notebooks/06_evaluation.html"
 
@@ -76,9 +77,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     threshold, lost, share = (root.get_by_role("slider", name=name) for name in names)
 
     def press(control: Locator, key: str, times: int = 1) -> dict[str, Any]:
-        control.focus()
-        for _ in range(times):
-            control.press(key)
+        press_keys(control, key, times)
         return agree(result())
 
     first = agree(result())

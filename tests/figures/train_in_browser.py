@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Locator
 
+from tests.figures.keyboard import press_keys
+
 PAGE = "notebooks/04_multilayer_perceptrons.html"
 POINTS = {"circle": 200, "moons": 200, "spirals": 300}
 Array = np.ndarray
@@ -136,12 +138,6 @@ def can_be_met() -> None:
         assert (expected({**start, "steps": 100})["accuracy"] > 0.99) == (seed != 6)
 
 
-def press(control: Locator, key: str, times: int = 1) -> None:
-    control.focus()
-    for _ in range(times):
-        control.press(key)
-
-
 def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     """Steps one by one, then other data, depth, width, start, rate and optimiser, then play: all by keyboard."""
     can_be_met()
@@ -149,18 +145,18 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert first["steps"] == 0
     agree(first)
     one_step, play = root.get_by_role("button", name="One step"), root.get_by_role("button", name="Play")
-    press(one_step, "Enter", 12)
+    press_keys(one_step, "Enter", 12)
     after = result()
     assert after["steps"] == 12
     assert after["loss"] < first["loss"]
     agree(after)
 
-    press(root.get_by_label("Data"), "ArrowDown", 2)
-    press(root.get_by_label("Activation"), "ArrowDown")
-    press(root.get_by_label("Hidden layers"), "ArrowRight")
-    press(root.get_by_label("Units in each"), "ArrowLeft")
-    press(root.get_by_label("Seed"), "ArrowRight", 2)
-    press(one_step, "Enter", 15)
+    press_keys(root.get_by_label("Data"), "ArrowDown", 2)
+    press_keys(root.get_by_label("Activation"), "ArrowDown")
+    press_keys(root.get_by_label("Hidden layers"), "ArrowRight")
+    press_keys(root.get_by_label("Units in each"), "ArrowLeft")
+    press_keys(root.get_by_label("Seed"), "ArrowRight", 2)
+    press_keys(one_step, "Enter", 15)
     spirals = result()
     assert (spirals["data"], spirals["activation"], spirals["layers"], spirals["width"], spirals["seed"]) == (
         "spirals", "tanh", 2, 7, 3,
@@ -168,24 +164,24 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert spirals["steps"] == 15
     agree(spirals)
 
-    press(root.get_by_label("Data"), "ArrowUp")
-    press(root.get_by_label("Activation"), "ArrowUp")
-    press(root.get_by_label("Optimiser"), "ArrowDown")
-    press(root.get_by_label("Hidden layers"), "ArrowRight", 3)
-    press(root.get_by_label("Start scale"), "Home")
-    press(root.get_by_label("Learning rate"), "ArrowRight", 5)
-    press(one_step, "Enter", 20)
+    press_keys(root.get_by_label("Data"), "ArrowUp")
+    press_keys(root.get_by_label("Activation"), "ArrowUp")
+    press_keys(root.get_by_label("Optimiser"), "ArrowDown")
+    press_keys(root.get_by_label("Hidden layers"), "ArrowRight", 3)
+    press_keys(root.get_by_label("Start scale"), "Home")
+    press_keys(root.get_by_label("Learning rate"), "ArrowRight", 5)
+    press_keys(one_step, "Enter", 20)
     dead = result()
     assert (dead["layers"], dead["scale"], dead["optimizer"], dead["data"]) == (5, 0.01, "descent", "moons")
     assert abs(dead["loss"] - dead["guessing"]) < 1e-4
     agree(dead)
     assert "as good as guessing" in root.inner_text()
 
-    press(play, "Space")
+    press_keys(play, "Space")
     root.page.wait_for_timeout(400)
-    press(root.get_by_role("button", name="Pause"), "Space")
+    press_keys(root.get_by_role("button", name="Pause"), "Space")
     played = result()
     assert played["steps"] > dead["steps"]
     agree(played)
-    press(root.get_by_role("button", name="Reset"), "Enter")
+    press_keys(root.get_by_role("button", name="Reset"), "Enter")
     assert result()["steps"] == 0

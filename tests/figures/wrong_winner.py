@@ -12,6 +12,7 @@ import numpy as np
 from playwright.sync_api import Locator
 
 from minilib import data
+from tests.figures.keyboard import press_keys
 
 PAGE = "notebooks/01_data.html"
 NAMES = ("parrot", "pieces of 2", "pieces of 4", "pieces of 6")
@@ -106,9 +107,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     lines = root.get_by_label("Lines in the test")
 
     def press(control: Locator, key: str, times: int = 1) -> dict[str, Any]:
-        control.focus()
-        for _ in range(times):
-            control.press(key)
+        press_keys(control, key, times)
         agree(result())
         return result()
 
