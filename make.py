@@ -113,11 +113,12 @@ def test() -> None:
     book()
     failed = "a test failed; the report is above"
     quiet = {"MINILIB_PROGRESS": "0", "PYTHONUTF8": "1", "CHROMIUM": browser, **ONE_THREAD}
-    pytest = (PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadscope")
+    pytest = (PYTHON, "-m", "pytest", "-q", "-n", "2")
     say("running the notebooks and comparing every output")
-    run(*pytest, "--nbval", "--nbval-cell-timeout=120", "notebooks", "book", hint=failed, **quiet)
+    nbval = ("--dist", "loadscope", "--nbval", "--nbval-cell-timeout=120")  # the cells of a notebook stay together
+    run(*pytest, *nbval, "notebooks", "book", hint=failed, **quiet)
     say("testing the library, the exercises, and the site in a browser")
-    run(*pytest, "--cov=minilib", "--cov-fail-under=95", "tests", hint=failed, **quiet)
+    run(*pytest, "--dist", "worksteal", "--cov=minilib", "--cov-fail-under=95", "tests", hint=failed, **quiet)
 
 
 def check() -> None:

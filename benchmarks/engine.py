@@ -1,6 +1,7 @@
 """Race the NumPy engine: one training step of two small networks, against PyTorch eager, HIPS autograd and micrograd.
 
-All in one process and one thread, timed in turn after a warm-up, in CPU time, as medians. Run it with `make bench`.
+"NumPy by hand" is the floor: our step with every array made beforehand and no engine at all. All in one process and one
+thread, timed in turn after a warm-up, in CPU time, as medians. Run it with `make bench`.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ BATCH, RATE = 64, 0.01
 Step = Callable[[], float]
 
 
-def numpy_engine(widths: tuple[int, int, int], x: np.ndarray, y: np.ndarray) -> Step:
+def our_network(widths: tuple[int, int, int]) -> nn.Sequential:
     rng = np.random.default_rng(0)
-    model = nn.Sequential(nn.Linear(*widths[:2], rng=rng), nn.ReLU(), nn.Linear(*widths[1:], rng=rng))
+    return nn.Sequential(nn.Linear(*widths[:2], rng=rng), nn.ReLU(), nn.Linear(*widths[1:], rng=rng))
+
+
+def numpy_engine(widths: tuple[int, int, int], x: np.ndarray, y: np.ndarray) -> Step:
+    model = our_network(widths)
     optimizer = optim.SGD(model.parameters(), lr=RATE)
 
     def step() -> float:
@@ -39,6 +44,44 @@ def numpy_engine(widths: tuple[int, int, int], x: np.ndarray, y: np.ndarray) -> 
         loss.backward()
         optimizer.step()
         return loss.item()
+
+    return step
+
+
+def by_hand(widths: tuple[int, int, int], x: np.ndarray, y: np.ndarray) -> Step:
+    """The step of `numpy_engine` written out, gradients and all; each array is reused from step to step."""
+    w1, b1, w2, b2 = params = [p.data for p in our_network(widths).parameters()]
+    gradients = [np.empty_like(p) for p in params]
+    g_w1, g_b1, g_w2, g_b2 = gradients
+    rows, share = np.arange(len(y)), np.float32(1 / len(y))
+    hidden, logits = (np.empty((len(y), width), np.float32) for width in widths[1:])
+    g_hidden, fires = np.empty_like(hidden), np.empty(hidden.shape, bool)
+
+    def step() -> float:
+        np.matmul(x, w1.T, out=hidden)
+        np.add(hidden, b1, out=hidden)
+        np.greater(hidden, 0, out=fires)
+        np.maximum(hidden, 0, out=hidden)
+        np.matmul(hidden, w2.T, out=logits)
+        np.add(logits, b2, out=logits)
+        np.subtract(logits, np.maximum.reduce(logits, axis=1, keepdims=True), out=logits)
+        picked = logits[rows, y]
+        p = np.exp(logits, out=logits)
+        total = np.add.reduce(p, axis=1, keepdims=True)
+        loss = np.add.reduce(np.log(total[:, 0]) - picked) * share
+        np.divide(p, total, out=p)
+        p[rows, y] -= 1
+        np.multiply(p, share, out=p)  # from here on the gradient with respect to the logits
+        np.matmul(p.T, hidden, out=g_w2)
+        np.add.reduce(p, axis=0, out=g_b2)
+        np.matmul(p, w2, out=g_hidden)
+        np.multiply(g_hidden, fires, out=g_hidden)
+        np.matmul(g_hidden.T, x, out=g_w1)
+        np.add.reduce(g_hidden, axis=0, out=g_b1)
+        for parameter, gradient in zip(params, gradients, strict=True):
+            np.multiply(gradient, np.float32(RATE), out=gradient)
+            np.subtract(parameter, gradient, out=parameter)
+        return float(loss)
 
     return step
 
@@ -108,7 +151,9 @@ def race(widths: tuple[int, int, int], rounds: int, repeat: int) -> dict[str, fl
     rng = np.random.default_rng(1)
     x = rng.random((BATCH, widths[0]), dtype=np.float32)
     y = rng.integers(0, widths[2], BATCH)
-    contestants = {"minilib": numpy_engine, "PyTorch eager": pytorch, "HIPS autograd": hips_autograd}
+    contestants = {
+        "minilib": numpy_engine, "NumPy by hand": by_hand, "PyTorch eager": pytorch, "HIPS autograd": hips_autograd,
+    }  # fmt: skip
     steps = {name: make(widths, x, y) for name, make in contestants.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():

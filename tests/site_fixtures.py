@@ -115,6 +115,7 @@ class Visit:
 
     page: Page
     base: str
+    mode: str = "desktop-light"
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)

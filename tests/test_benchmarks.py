@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import networks, rivals
+from benchmarks import engine, networks, rivals
 from minilib.config import GPTConfig
 from minilib.scratch import Tensor, nn
 from minilib.scratch.attention import GPT
@@ -44,6 +44,14 @@ def test_the_gpt_in_autograd_is_ours():
     made, forward = rivals.gpt(CONFIG)
     assert [p.shape for p in made] == [p.shape for p in params]
     np.testing.assert_allclose(forward(params, ids), model(ids).data.reshape(-1, 7), atol=1e-5)
+
+
+def test_the_step_by_hand_is_ours():
+    x, y = RNG.random((5, 20), dtype=np.float32), np.array([0, 3, 1, 2, 3])
+    steps = [make((20, 6, 4), x, y) for make in (engine.numpy_engine, engine.by_hand)]
+    losses = np.array([[step() for step in steps] for _ in range(50)])
+    np.testing.assert_allclose(losses[:, 0], losses[:, 1], rtol=1e-5)
+    assert losses[-1, 0] < losses[0, 0]
 
 
 @pytest.mark.parametrize("name", networks.contests())
