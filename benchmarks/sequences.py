@@ -3,8 +3,9 @@
 `python -m benchmarks.sequences`, with OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, takes 15 minutes and writes
 benchmarks/results/sequences.json and sequences_lstm.json, the weights of the LSTM whose gates the chapter shows. A race
 by the clock does not repeat; so the CPU time of a step is measured once (`step_times`), and each network gets as many
-steps as fit into the budget by STEP. Every rate is chosen on 8,000 names of the first split's training part. Parts:
-`--parts LSTM:8 game --write FILE`.
+steps as fit into the budget by STEP. On Linux set MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ to 100000000: else
+memory that is handed back and asked for again at each step costs one of the networks, by luck, a quarter of its time.
+Every rate is chosen on 8,000 names of the first split's training part. Parts: `--parts LSTM:8 game --write FILE`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from minilib.scratch.train import fit
 RESULTS = Path(__file__).resolve().parent / "results"
 SEEDS, BATCH = (0, 1, 2), 128
 BUDGETS = {"MLP": (8,), "RNN": (8,), "GRU": (8, 24), "LSTM": (8, 24)}  # seconds of CPU
-STEP = {"MLP": 2.8, "RNN": 4.5, "GRU": 7.7, "LSTM": 7.5}  # milliseconds of CPU a step, as measured
+STEP = {"MLP": 2.6, "RNN": 4.2, "GRU": 6.1, "LSTM": 5.75}  # milliseconds of CPU a step, as measured
 GAME_RATES = (0.0025, 0.005, 0.01)
 
 
@@ -180,21 +181,16 @@ def keep(model: nn.Module, steps: int, rate: float) -> None:
     )
 
 
-def step_times(rounds: int = 120) -> dict[str, float]:
-    """Median milliseconds of CPU of one training step, the four in turn."""
-    rng = np.random.default_rng(0)
-    models = {name: make(rng) for name, make in MODELS.items()}
-    optimizers = {name: optim.Adam(model.parameters(), lr=1e-3) for name, model in models.items()}
-    times: dict[str, list[float]] = {name: [] for name in models}
-    for x, y in Draws(X, Y, rounds, rng):
-        for name, model in models.items():
+def step_times(steps: int = 400, rounds: int = 5) -> dict[str, float]:
+    """Median milliseconds of CPU of one training step, each network in its own runs, the four in turn."""
+    x, y, _, _ = split(0)
+    times: dict[str, list[float]] = {name: [] for name in MODELS}
+    for seed in range(rounds):
+        for name, found in times.items():
             start = time.process_time()
-            model.zero_grad()
-            loss(model(Tensor(x)), y).backward()
-            optim.clip_grad_norm_(model.parameters(), 1.0)
-            optimizers[name].step()
-            times[name].append(1000 * (time.process_time() - start))
-    return {name: float(np.median(found[5:])) for name, found in times.items()}
+            trained(name, seed, x, y, steps, 0.008)
+            found.append(1000 * (time.process_time() - start) / steps)
+    return {name: float(np.median(found)) for name, found in times.items()}
 
 
 # The memory game -----------------------------------------------------------------------------------------------------
