@@ -13,15 +13,16 @@ from minilib.check.spec import Inputs, Problem, close, exercise, once
 Array = np.ndarray
 
 
-def _softmax(z: Array) -> Array:
-    powers = np.exp(z - z.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+def _softmax(z: Array, axis: int = -1) -> Array:
+    powers = np.exp(z - z.max(axis, keepdims=True))
+    return powers / powers.sum(axis, keepdims=True)
 
 
 # 10.next -------------------------------------------------------------------------------------------------------------
 def _next_cases(rng: np.random.Generator) -> list[Inputs]:
     cases: list[Inputs] = []
-    for batch, heads, width, kept in ((1, 1, 4, 3), (2, 3, 4, 5), (3, 2, 2, 0)):
+    # small ones first: a mistake shows there in a few lines
+    for batch, heads, width, kept in ((1, 1, 4, 2), (2, 1, 3, 1), (1, 2, 3, 1), (1, 1, 2, 0), (2, 3, 4, 5)):
         new = [rng.standard_normal((batch, heads, width)) for _ in range(3)]
         cases.append((*new, *(rng.standard_normal((batch, heads, kept, width)) for _ in range(2))))
     return cases
@@ -29,22 +30,27 @@ def _next_cases(rng: np.random.Generator) -> list[Inputs]:
 
 def _next(
     q: Array, k: Array, v: Array, keys: Array, values: Array, *, itself: bool = True, scale: str = "head",
-    first: bool = False, crossed: bool = False,
+    first: bool = False, crossed: bool = False, softmax: int | None = -1,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     old = keys, values
     new = [np.concatenate([a[:, :, None], b] if first else [b, a[:, :, None]], 2) for a, b in ((k, keys), (v, values))]
-    seen_keys, seen_values = new if itself else old
-    size = {"head": math.sqrt(q.shape[-1]), "none": 1.0, "tokens": math.sqrt(max(1, seen_keys.shape[2]))}[scale]
-    scores = np.einsum("bhk,bhtk->bht", q, seen_keys) / size
-    if scores.shape[-1] == 0:
+    seen_keys, seen_values = (new if itself else old)[:: -1 if crossed else 1]
+    (_, heads, width), tokens = q.shape, seen_keys.shape[2]
+    size = {"head": width, "none": 1, "tokens": max(1, tokens), "whole": heads * width}[scale]
+    scores = np.einsum("bhk,bhtk->bht", q, seen_keys) / math.sqrt(size)
+    if tokens == 0:
         return np.zeros_like(q), new[0], new[1]
-    return np.einsum("bht,bhtk->bhk", _softmax(scores), seen_values), new[0], new[1]
+    shares = scores if softmax is None else _softmax(scores, softmax)
+    return np.einsum("bht,bhtk->bhk", shares, seen_values), new[0], new[1]
 
 
 @exercise("10.next", "One step with a cache", _next_cases)
 def _next_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    def near(got: Any, expected: Array) -> bool:
+        return close(got, expected, rtol=1e-5, atol=1e-6)  # an answer may be computed in float32
+
     def fits(i: int, part: int, **how: Any) -> bool:
-        return close(outputs[i][part], _next(*inputs[i], **how)[part])
+        return near(outputs[i][part], _next(*inputs[i], **how)[part])
 
     cases = range(len(inputs))
     wrong: dict[str, dict[str, Any]] = {
@@ -53,6 +59,11 @@ def _next_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         "the scores are divided by the root of the number of tokens: it is √K, the width of a head": {
             "scale": "tokens"
         },
+        "the scores are divided by √(H · K): it is √K, the width of a head": {"scale": "whole"},
+        "the softmax goes over the heads: the shares of the tokens sum to 1 for each head, axis=-1": {"softmax": 1},
+        "the softmax goes over the texts: the shares of the tokens sum to 1 for each text, axis=-1": {"softmax": 0},
+        "the softmax is missing: scores become shares that sum to 1": {"softmax": None},
+        "keys and values are swapped: the query meets the keys, the shares weigh the values": {"crossed": True},
     }
     right = [_next(*case) for case in inputs]
     for i in cases:
@@ -63,21 +74,32 @@ def _next_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         if all(fits(i, 0, **how) for i in cases if inputs[i][3].shape[2]) and not all(fits(i, 0) for i in cases):
             at = next(i for i in cases if not fits(i, 0))
             yield Problem(at, right[at], hint)
+    if all(np.ndim(outputs[i][0]) == 4 and near(outputs[i][0], right[i][0][:, :, None]) for i in cases):
+        yield Problem(0, right[0], "the shape (B, H, 1, K) has an axis too many: one new token finds (B, H, K)")
     if all(fits(i, 1, first=True) for i in cases) and not all(fits(i, 1) for i in cases):
         yield Problem(
             0, right[0], "the new key stands first: the cache is in the order of the text, append it at the end"
         )
-    if all(close(outputs[i][1], inputs[i][3]) for i in cases):
+    if all(near(outputs[i][1], inputs[i][3]) for i in cases):
         yield Problem(0, right[0], "the cache has not grown: give back the keys and values with the new ones appended")
+    if all(near(outputs[i][1], right[i][2]) and near(outputs[i][2], right[i][1]) for i in cases):
+        yield Problem(0, right[0], "the longer keys and values come back in the wrong order: first the keys")
     for i in cases:
-        for part, name in enumerate(("what was found", "the keys", "the values")):
+        for part, name in ((1, "the keys"), (2, "the values")):
             if not fits(i, part):
                 yield Problem(i, right[i], f"{name}: append k and v on the axis of the tokens, the third")
+    for i in cases:
+        if not fits(i, 0):
+            hint = (
+                "the cache is right; look at the softmax (axis −1, over the tokens), at √K, and at the shape (B, H, K)"
+            )
+            yield Problem(i, right[i], hint)
 
 
 # 10.nucleus ----------------------------------------------------------------------------------------------------------
 def _nucleus_cases(rng: np.random.Generator) -> list[Inputs]:
     cases: list[Inputs] = [(np.log([0.5, 0.3, 0.15, 0.05]), 1.0, 0.6), (np.log([0.1, 0.2, 0.3, 0.4]), 1.0, 1.0)]
+    cases.append((np.log([0.5, 0.3, 0.15, 0.05]), 2.0, 0.75))  # at 1 two would do, at 2 it takes three
     for temperature, p in ((0.7, 0.9), (1.8, 0.5), (1.0, 0.05)):
         cases.append((2 * rng.standard_normal(9), temperature, p))
     return cases
@@ -179,19 +201,29 @@ def _choose_cases(rng: np.random.Generator) -> list[Inputs]:
         {"loss": 1.8, "recall": 0.9, "users": 1}, {"loss": 1.6, "recall": 0.9, "users": 3},
         {"loss": 1.6, "recall": 0.9, "users": 1}, {"loss": 2.0, "recall": 0.0, "users": 5000},
         {"loss": 1.3, "recall": 0.0, "users": 1}, {"loss": 1.7, "recall": 0.9, "users": 20},
+        # these need what a model reaches exactly, and the last tells a forgotten layer from a forgotten value
+        {"loss": 1.55, "recall": 0.9, "users": 2}, {"loss": 1.8, "recall": 1.0, "users": 2},
+        {"loss": 1.6, "recall": 0.9, "users": 6},
     ]  # fmt: skip
     return [(need, _models(rng)) for need in needs]
 
 
 def _choose(
-    need: dict[str, Any], models: list[dict[str, Any]], *, both: bool = True, users: bool = True, state: bool = True,
-    recall: bool = True, best: bool = False,
+    need: dict[str, Any], models: list[dict[str, Any]], *, users: bool = True, state: bool = True, loss: str = "≤",
+    recall: str = "≥", best: bool = False, gpt: str = "2 layers context", lstm: int = 2,
 ) -> str:  # fmt: skip
     def cost(m: dict[str, Any]) -> float:
-        kept = {"gpt": m["layers"] * m["width"] * m["context"], "lstm": m["layers"] * m["width"], "table": 0}[m["kind"]]
-        return 4 * (m["weights"] + state * (2 if both else 1) * kept * (need["users"] if users else 1))
+        kept = {"lstm": lstm * m["layers"] * m["width"], "table": 0, "gpt": m["width"]}[m["kind"]]
+        for part in gpt.split() if m["kind"] == "gpt" else ():
+            kept *= 2 if part == "2" else m[part]
+        return 4 * (m["weights"] + state * kept * (need["users"] if users else 1))
 
-    fits = [m for m in models if m["loss"] <= need["loss"] and (not recall or m["recall"] >= need["recall"])]
+    def enough(m: dict[str, Any]) -> bool:
+        more = {"≥": m["recall"] >= need["recall"], ">": m["recall"] > need["recall"]}
+        less = {"≤": m["loss"] <= need["loss"], "<": m["loss"] < need["loss"]}
+        return bool(less.get(loss, True) and more.get(recall, True))
+
+    fits = [m for m in models if enough(m)]
     return min(fits, key=lambda m: m["loss"] if best else cost(m))["name"] if fits else "none"
 
 
@@ -203,10 +235,22 @@ def _choose_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]
             "best": True
         },
         "the cache is missing: every user has one": {"state": False},
-        "every user has a cache of their own: multiply by the users": {"users": False},
-        "one of the models cannot look up: mind the recall that is needed": {"recall": False},
-        "keys and values are kept, and the LSTM's h and c: two numbers each": {"both": False},
-    }
+        "every user has a cache, and all share the weights: multiply the cache, and it alone, by the users": {
+            "users": False
+        },
+        "one of the models cannot look up: mind the recall that is needed": {"recall": "any"},
+        "the loss is not looked at: some models are not good enough for the text": {"loss": "any"},
+        "“at most” includes equal: a model with just the loss that is needed is good enough": {"loss": "<"},
+        "“at least” includes equal: a model with just the recall that is needed is good enough": {"recall": ">"},
+        "“at most” and “at least” include equal: what is needed and no more is good enough": {
+            "loss": "<", "recall": ">",
+        },
+        "keys and values are kept, and the LSTM's h and c: two numbers each": {"gpt": "layers context", "lstm": 1},
+        "a GPT keeps a key and a value: two numbers where you count one": {"gpt": "layers context"},
+        "an LSTM keeps h and c: two numbers where you count one": {"lstm": 1},
+        "a GPT keeps its keys and values at each place of the context": {"gpt": "2 layers"},
+        "a GPT keeps keys and values in each of its layers": {"gpt": "2 context"},
+    }  # fmt: skip
     for hint, how in wrong.items():
         given = [_choose(*case, **how) for case in inputs]
         if answers == given and given != right:

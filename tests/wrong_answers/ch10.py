@@ -35,6 +35,26 @@ def broken_block(x, w, heads, training):
     return x + np.maximum(x @ w["up"], 0) @ w["down"]
 
 
+def _blind(*case):
+    with np.errstate(invalid="ignore"):
+        return _block(*case, causal="strict")
+
+
+def _long(*case):
+    found, keys, values = _next(*case)
+    return found[:, :, None], keys, values
+
+
+def _returned(*case):
+    found, keys, values = _next(*case)
+    return found, values, keys
+
+
+def _sideways(q, k, v, keys, values):
+    found = _next(q, k, v, keys, values)[0]
+    return found, np.concatenate([keys, k[:, :, None]], 2), np.concatenate([v[:, :, None], values], 2)
+
+
 def _frozen(q, k, v, keys, values):
     return _next(q, k, v, keys, values)[0], keys, values
 
@@ -65,7 +85,18 @@ WRONG = {
     ],
     "10.mend": [
         (broken_block, "heads are still ignored"),
-        (_how(_block, split=False), "split q, k and v"),
+        (_how(_block, split="no"), "split q, k and v"),
+        (_how(_block, split="cut"), "reshape(T, heads, K) first"),
+        (_how(_block, split="glued"), "swap the axes back"),
+        (_how(_block, norm="first alone"), "only the first half reads norm(x)"),
+        (_how(_block, norm="second alone"), "only the second half reads norm(x)"),
+        (_how(_block, norm="stream"), "stream itself is normalised"),
+        (_how(_block, norm="ε outside"), "inside the root"),
+        (_how(_block, norm="without ε"), "ε is missing"),
+        (_blind, "may see itself"),
+        (_how(_block, causal="turned"), "turned round"),
+        (_how(_block, axis=-2), "over the queries"),
+        (_how(_block, scale="no"), "not divided"),
         (_how(_block, always=False), "output matrix still works"),
         (_how(_block, causal="no"), "sees later ones"),
         (_how(_block, norm="none"), "read as it is"),
@@ -80,6 +111,15 @@ WRONG = {
         (_how(_next, scale="none"), "not divided"),
         (_how(_next, scale="tokens"), "number of tokens"),
         (_how(_next, first=True), "stands first"),
+        (_how(_next, scale="whole"), "√(H · K)"),
+        (_how(_next, softmax=1), "over the heads"),
+        (_how(_next, softmax=0), "over the texts"),
+        (_how(_next, softmax=None), "softmax is missing"),
+        (_how(_next, crossed=True), "keys and values are swapped"),
+        (_returned, "first the keys"),
+        (_long, "an axis too many"),
+        (_sideways, "the values: append k and v"),
+        (lambda *a: (a[2], *_next(*a)[1:]), "the cache is right"),
         (_frozen, "has not grown"),
         (lambda *a: _next(*a)[0], "three arrays"),
     ],
@@ -107,9 +147,17 @@ WRONG = {
     "10.choose": [
         (_how(_choose, best=True), "good enough, the one with"),
         (_how(_choose, state=False), "cache is missing"),
-        (_how(_choose, users=False), "multiply by the users"),
-        (_how(_choose, recall=False), "mind the recall"),
-        (_how(_choose, both=False), "two numbers each"),
+        (_how(_choose, users=False), "it alone, by the users"),
+        (_how(_choose, recall="any"), "mind the recall"),
+        (_how(_choose, loss="any"), "loss is not looked at"),
+        (_how(_choose, loss="<"), "“at most” includes equal"),
+        (_how(_choose, recall=">"), "“at least” includes equal"),
+        (_how(_choose, loss="<", recall=">"), "and “at least” include equal"),
+        (_how(_choose, gpt="layers context", lstm=1), "two numbers each"),
+        (_how(_choose, gpt="layers context"), "a key and a value"),
+        (_how(_choose, lstm=1), "h and c: two numbers where"),
+        (_how(_choose, gpt="2 layers"), "each place of the context"),
+        (_how(_choose, gpt="2 context"), "each of its layers"),
         (lambda need, models: "middle", "let the need decide"),
     ],
 }
