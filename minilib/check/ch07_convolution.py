@@ -23,6 +23,7 @@ def _size_cases(rng: np.random.Generator) -> list[Inputs]:
         (n, [(3, 1, 0), (2, 2, 0), (3, 3, 1), (4, 2, 1)]),
         (4, [(5, 1, 0), (3, 1, 1)]),
         (4, [(3, 1, 1), (5, 1, 1)]),
+        (4, [(3, 1, 0), (2, 1, 0)]),
     ]
 
 
@@ -30,7 +31,7 @@ def _sizes_by(n: int, layers: list[tuple[int, int, int]], slip: str = "") -> lis
     found, first = [], n
     for k, s, p in layers:
         wide = (first if slip == "first" else n) + (0 if slip == "no padding" else p if slip == "one side" else 2 * p)
-        if k > (n if slip == "bare" else wide) and slip != "no stop":
+        if k + (slip == "too early") > (n if slip == "bare" else wide) and slip != "no stop":
             if slip == "skip":
                 continue
             break
@@ -54,6 +55,7 @@ def _sizes(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             "no stop": "a kernel that is larger than its padded input has no place: end the list before it",
             "skip": "after a layer that does not fit nothing follows: stop there, do not skip it",
             "bare": "a kernel may be larger than its input, if the padding makes room: compare it with n + 2p",
+            "too early": "a kernel exactly as large as its padded input fits once: only a larger one ends the list",
         }
         hints = [(close(got, _sizes_by(n, layers, slip)), hint) for slip, hint in slips.items()]
         yield Problem(
@@ -68,6 +70,7 @@ def _dilated_cases(rng: np.random.Generator) -> list[Inputs]:
         (np.array([1.0, 0, 0, 0, 0, 0, 2]), np.array([3.0, 2, 1]), 2),
         (rng.standard_normal(20), rng.standard_normal(3), 7),
         (rng.standard_normal(9), rng.standard_normal(4), 1),
+        (rng.standard_normal(10), rng.standard_normal(3), 7),
     ]
 
 
@@ -104,6 +107,14 @@ def _look_back(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             (
                 close(got, _dilated_by(np.concatenate([np.full(reach, x[0]), x]), w, d)[reach:]),
                 "before the start stand zeros, not copies of the first number",
+            ),
+            (
+                close(got, sum(weight * np.roll(x, (len(w) - 1 - u) * d) for u, weight in enumerate(w))),
+                "x[t − d] with t < d is Python's x[-…], a day from the *end*: days before the first count as 0",
+            ),
+            (
+                reach >= len(x) and close(got, np.zeros(len(x))),
+                "the kernel may look further back than the series is long: those days count as 0, the others stay",
             ),
         ]
         general = "y[t] = w[-1]·x[t] + w[-2]·x[t − d] + w[-3]·x[t − 2d] + …, with 0 for days before the first"
@@ -191,6 +202,7 @@ def _pool_cases(rng: np.random.Generator) -> list[Inputs]:
         (ties, np.array([[1.0, 2], [3, 4]])),
         (-rng.random((6, 4)), rng.standard_normal((3, 2))),
         (rng.integers(0, 3, (4, 8)).astype(float), rng.standard_normal((2, 4))),
+        (np.array([[-5.0, -3, -5e6, -3e6], [-9, -4, -9e6, -4e6]]), np.array([[1.0, 2]])),
     ]
 
 
@@ -207,6 +219,17 @@ def _pool_by(x: Array, g: Array, slip: str = "") -> Array:
     return blame
 
 
+def _started_from(x: Array, g: Array, start: float, first: bool) -> Array:
+    """Where no number of a window lies above `start`, nobody wins or, with first=True, its first pixel does."""
+    blame = _pool_by(x, g)
+    for i, j in np.ndindex(*g.shape):
+        window = np.s_[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        if x[window].max() <= start:
+            blame[window] = 0
+            blame[2 * i, 2 * j] = g[i, j] * first
+    return blame
+
+
 @exercise("07.mend_pool", "Mend the pooling", _pool_cases)
 def _mend_pool(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     for i, ((x, g), got) in enumerate(zip(inputs, outputs, strict=True)):
@@ -215,6 +238,7 @@ def _mend_pool(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             continue
         largest = x.reshape(g.shape[0], 2, g.shape[1], 2).max((1, 3))
         padded = np.kron(np.maximum(largest, 0), np.ones((2, 2)))
+        starts = [_started_from(x, g, -(10.0**n), first) for n in range(7) for first in (False, True)]
         hints = [
             (np.shape(got) != x.shape, f"every pixel gets a blame: the answer has the shape of x, {x.shape}"),
             (
@@ -229,6 +253,10 @@ def _mend_pool(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             (
                 close(got, _pool_by(x, g, "mean")),
                 "shared by all four: that is the gradient of a mean, not of a maximum",
+            ),
+            (
+                x.min() < -1 and any(close(got, blame) for blame in starts),
+                "the search must not start from any fixed number; start from the window's first pixel",
             ),
             (
                 close(got, np.where(x == padded, np.kron(g, np.ones((2, 2))), 0)) or not np.any(got),

@@ -162,7 +162,10 @@ def _audit(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         return
     why = {
         ("A", "overfits"): "A falls on training digits as on test digits: what it lacks is not a matter of new writers",
-        ("A", "border"): "A falls to both sides alike, and at 3 pixels no ink has left the picture yet",
+        (
+            "A",
+            "border",
+        ): "A falls to both sides alike; ink that leaves on one side only would show there only, as in another row",
         ("A", "stride"): "a stride hurts odd shifts and spares even ones; A falls steadily from 3 pixels on",
         ("B", "never shown"): "B falls at the first pixel, and it is as good on shuffled pixels: look at its last row",
         ("B", "overfits"): "B's training and test digits stay close; look at its last row",

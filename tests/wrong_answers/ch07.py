@@ -56,6 +56,16 @@ def fits_bare_only(n, layers):
     return found
 
 
+def exact_fit_ends(n, layers):
+    found = []
+    for k, s, p in layers:
+        if k >= n + 2 * p:
+            break
+        n = (n + 2 * p - k) // s + 1
+        found.append(n)
+    return found
+
+
 # 2. Yesterday, and a week ago ----------------------------------------------------------------------------------------
 def looks_ahead(x, w, d):
     later = np.concatenate([x, np.zeros((len(w) - 1) * d)])
@@ -73,13 +83,35 @@ def every_day(x, w, d):
 
 
 def no_past(x, w, d):
-    places = len(x) - (len(w) - 1) * d
-    return sum(weight * x[u * d : u * d + places] for u, weight in enumerate(w))
+    reach = (len(w) - 1) * d
+    return [sum(weight * x[t - reach + u * d] for u, weight in enumerate(w)) for t in range(reach, len(x))]
 
 
 def repeats_the_first(x, w, d):
     earlier = np.concatenate([np.full((len(w) - 1) * d, x[0]), x])
     return sum(weight * earlier[u * d : u * d + len(x)] for u, weight in enumerate(w))
+
+
+def comes_in_at_the_end(x, w, d):
+    return sum(weight * np.roll(x, (len(w) - 1 - u) * d) for u, weight in enumerate(w))
+
+
+def slices_past_the_start(x, w, d):
+    y = np.zeros(len(x))
+    for u, weight in enumerate(w):
+        steps = (len(w) - 1 - u) * d
+        y[steps:] += weight * x[: len(x) - steps]
+    return y
+
+
+def gives_up_at_the_start(x, w, d):
+    y = np.zeros(len(x))
+    for u, weight in enumerate(w):
+        steps = (len(w) - 1 - u) * d
+        if steps > len(x):
+            break
+        y[steps:] += weight * x[: len(x) - steps]
+    return y
 
 
 # 3. The way back -----------------------------------------------------------------------------------------------------
@@ -142,6 +174,30 @@ def starts_from_zero(x, g):
         if place is not None:
             blame[place] = g[i, j]
     return blame
+
+
+def _searched(x, g, start, place):
+    blame = np.zeros_like(x)
+    for i, j in np.ndindex(*g.shape):
+        top, won = start, place
+        for u, v in np.ndindex(2, 2):
+            if x[2 * i + u, 2 * j + v] > top:
+                top, won = x[2 * i + u, 2 * j + v], (u, v)
+        if won is not None:
+            blame[2 * i + won[0], 2 * j + won[1]] = g[i, j]
+    return blame
+
+
+def starts_from_minus_one(x, g):
+    return _searched(x, g, -1, None)
+
+
+def starts_from_minus_one_at_the_first(x, g):
+    return _searched(x, g, -1.0, (0, 0))
+
+
+def starts_from_minus_a_million(x, g):
+    return _searched(x, g, -1e6, (0, 0))
 
 
 def _windows(x):
@@ -245,6 +301,10 @@ def distance_for_stride():
     return _audit(C="never shown")
 
 
+def border_on_both_sides():
+    return _audit(A="border", E="never shown")
+
+
 def border_missed():
     return _audit(E="never shown")
 
@@ -287,6 +347,7 @@ WRONG = {
         (goes_on, "has no place"),
         (skips, "do not skip"),
         (fits_bare_only, "if the padding makes room"),
+        (exact_fit_ends, "only a larger one ends the list"),
     ],
     "07.look_back": [
         (looks_ahead, "into the future"),
@@ -294,6 +355,9 @@ WRONG = {
         (every_day, "the steps between the weights"),
         (no_past, "numbers are missing"),
         (repeats_the_first, "not copies of the first"),
+        (comes_in_at_the_end, "a day from the *end*"),
+        (slices_past_the_start, "ValueError"),
+        (gives_up_at_the_start, "further back than the series is long"),
     ],
     "07.way_back": [
         (overwrites, "overlap"),
@@ -305,6 +369,9 @@ WRONG = {
     "07.mend_pool": [
         (broken_pool_slope, "all get the whole blame"),
         (starts_from_zero, "must not start from 0"),
+        (starts_from_minus_one, "any fixed number"),
+        (starts_from_minus_one_at_the_first, "any fixed number"),
+        (starts_from_minus_a_million, "any fixed number"),
         (ties_get_all, "all get the whole blame"),
         (ties_share, "divided among equals"),
         (mean_slope, "gradient of a mean"),
@@ -327,6 +394,7 @@ WRONG = {
     "07.audit": [
         (blames_overfitting, "on training digits as on test digits"),
         (distance_for_stride, "fine at 2 and 4"),
+        (border_on_both_sides, "both sides alike"),
         (border_missed, "one side only"),
         (last_row_missed, "on shuffled pixels"),
     ],
