@@ -1,0 +1,5 @@
+"""Text as numbers: which id stands for which piece of text."""
+
+from minilib.text.characters import CharTokenizer
+
+__all__ = ["CharTokenizer"]
