@@ -2,5 +2,6 @@
 
 from minilib.text.bpe import BPETokenizer
 from minilib.text.characters import CharTokenizer
+from minilib.text.wordpiece import WordPieceTokenizer
 
-__all__ = ["BPETokenizer", "CharTokenizer"]
+__all__ = ["BPETokenizer", "CharTokenizer", "WordPieceTokenizer"]
