@@ -76,6 +76,13 @@ def test_an_id_out_of_range_is_named_with_its_position(wrong):
         CharTokenizer("abc").decode([0, 1, wrong, 1])
 
 
+def test_ids_of_a_batch_or_fractions_are_refused():
+    with pytest.raises(ValueError, match=r"needed ids of one text, \(T,\), got \(1, 2\): decode one row at a time"):
+        CharTokenizer("abc").decode([[0, 1]])
+    with pytest.raises(TypeError, match="ids must be integers, got float64"):
+        CharTokenizer("abc").decode([0.5])
+
+
 def test_shakespeare_is_eighty_four_characters():
     text = "".join(data.shakespeare().values())
     tokenizer = CharTokenizer(text)

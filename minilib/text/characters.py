@@ -1,4 +1,4 @@
-"""Text as numbers: which id stands for which piece of text."""
+"""Characters as ids, each its own."""
 
 from __future__ import annotations
 
@@ -45,14 +45,8 @@ class CharTokenizer:
 
     def decode(self, ids: Any) -> str:
         """The text that the ids (T,) stand for."""
-        ids = np.asarray(ids, int)
-        wrong = (ids < 0) | (ids >= len(self))
-        if wrong.any():
-            at = int(wrong.argmax())
-            raise ValueError(
-                f"id {ids[at]} at position {at} is out of range: {len(self)} characters are 0 to {len(self) - 1}"
-            )
-        return self._codes[ids].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        codes = self._codes[checked_ids(ids, len(self), "characters")]
+        return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def save(self, path: str | Path) -> None:
         Path(path).write_text(json.dumps({"characters": self.vocabulary}), "utf8")
@@ -68,3 +62,29 @@ class CharTokenizer:
 
 def _code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
+
+
+def checked_ids(ids: Any, count: int, what: str) -> np.ndarray:
+    """ids (T,) as an array; raises ValueError for another shape and for the first that is not among 0 to count - 1."""
+    ids = np.asarray(ids)
+    if ids.ndim != 1:
+        raise ValueError(f"needed ids of one text, (T,), got {ids.shape}: decode one row at a time")
+    if ids.size and ids.dtype.kind not in "iu":
+        raise TypeError(f"ids must be integers, got {ids.dtype}")
+    wrong = (ids < 0) | (ids >= count)
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ValueError(f"id {ids[at]} at position {at} is out of range: {count} {what} are 0 to {count - 1}")
+    return ids.astype(int)
+
+
+def checked_text(text: Any) -> str:
+    """text, if it can be written in UTF-8; TypeError if it is no str, ValueError if it holds a lone surrogate."""
+    if not isinstance(text, str):
+        raise TypeError(f"needed a str, got {type(text).__name__}")
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        half, at = ord(text[error.start]), error.start
+        raise ValueError(f"half a character (U+{half:04X}, a lone surrogate) at position {at}: no UTF-8") from None
+    return text
