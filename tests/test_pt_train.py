@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from minilib import data, schedules
 from minilib.pt import checkpoint as files
@@ -320,6 +320,13 @@ def test_half_precision_scales_its_losses_so_that_small_gradients_are_not_lost()
     assert abs(moved[torch.float16] - moved[None]) < 0.01
 
 
+def test_half_precision_clips_the_gradients_and_not_their_scaled_selves():
+    model = line()
+    options = {"dtype": torch.float16, "max_norm": 0.01}
+    quick(model, ONE, lambda a, y: F.mse_loss(a.float(), y), torch.optim.SGD(model.parameters(), lr=1.0), **options)
+    assert np.isclose(weights(model), 0.01, 1e-3)
+
+
 def test_memory_that_runs_out_names_the_batch_and_a_smaller_one():
     def loss(output, y):
         return torch.empty(10**15).sum()
@@ -426,11 +433,25 @@ def test_an_evaluation_that_fails_leaves_the_own_weights_and_not_the_averages():
 
 
 # Checkpoints --------------------------------------------------------------------------------------------------------
+class Slowing(torch.optim.Optimizer):
+    """Gradient descent that takes ever smaller steps, and counts them in a plain number."""
+
+    def __init__(self, params):
+        super().__init__(params, {"lr": 0.1})
+
+    def step(self):
+        for p in self.param_groups[0]["params"]:
+            state = self.state[p]
+            state["count"] = state.get("count", 0) + 1
+            p.data -= self.param_groups[0]["lr"] / state["count"] * p.grad
+
+
 MAKERS = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.05),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
     "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01),
     "Adagrad": lambda p: torch.optim.Adagrad(p, lr=0.01),
+    "one that is not torch's": Slowing,
 }
 LOADER = TensorDataset(torch.tensor(X), torch.tensor(Y))
 
@@ -478,7 +499,8 @@ def test_two_and_three_epochs_are_five_bit_for_bit(make, options, tmp_path):
 
 
 def test_with_half_precision_too(tmp_path):
-    options = {"dtype": torch.float16, "accumulate": 2}
+    # so large a loss that it is scaled less and less in the first epochs
+    options = {"dtype": torch.float16, "accumulate": 2, "loss": lambda logits, y: 100 * F.cross_entropy(logits, y)}
     whole, whole_history = session(5, MAKERS["AdamW"], **options)
     session(2, MAKERS["AdamW"], tmp_path / "run", **options)
     parts, parts_history = session(5, MAKERS["AdamW"], tmp_path / "run", **options)
@@ -510,6 +532,9 @@ SOURCES = {
     "Batches": lambda: None,
     "a loader with torch's generator": lambda: DataLoader(LOADER, 16, shuffle=True),
     "a loader with its own": lambda: DataLoader(LOADER, 16, shuffle=True, generator=torch.Generator().manual_seed(3)),
+    "a sampler with its own": lambda: DataLoader(
+        LOADER, 16, sampler=RandomSampler(LOADER, generator=torch.Generator().manual_seed(3))
+    ),
 }
 
 
@@ -565,39 +590,50 @@ def test_a_second_ctrl_c_stops_at_once_as_does_one_without_a_checkpoint(tmp_path
     assert loss.calls == 2
 
 
-def started(path):
-    code = f"from tests.ddp_run import long_run; long_run({str(path)!r}, 10_000)"
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_a_ctrl_c_that_comes_after_the_last_step_is_not_lost():
+    with pytest.raises(KeyboardInterrupt), train_module._ctrl_c(True):
+        os.kill(os.getpid(), signal.SIGINT)
 
 
-def end(process, number, happened):
-    """Wait for a moment in the life of a process, then send it a signal."""
-    with process:
-        until = time.monotonic() + 60
-        while not happened() and process.poll() is None and time.monotonic() < until:
-            pass
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode != 0, "it was through before it was stopped"
-    return errors.decode()
+SCRIPT = """
+import sys
+from tests.ddp_run import long_run
+try:
+    long_run(sys.argv[1], 10_000)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+long_run(sys.argv[1], 10_000)
+"""
 
 
-def test_real_processes_stopped_by_ctrl_c_and_killed_while_writing_go_on_bit_for_bit(tmp_path):
+def wait_for(path, process):
+    until = time.monotonic() + 60
+    while not path.exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def test_a_process_stopped_by_ctrl_c_and_killed_while_it_writes_goes_on_bit_for_bit(tmp_path):
     path, beside = tmp_path / "run.safetensors", tmp_path / "run.safetensors.tmp"
-    assert end(started(path), signal.SIGINT, path.exists).endswith("KeyboardInterrupt\n")
-    assert [file.name for file in tmp_path.iterdir()] == ["run.safetensors"]
     for _ in range(5):
-        end(started(path), signal.SIGKILL, beside.exists)
+        command = [sys.executable, "-c", SCRIPT, str(path)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            wait_for(path, process)
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == b"interrupted\n"
+            wait_for(beside, process)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
         if beside.exists():
             break
     assert beside.exists(), "never caught while writing"
     with safe_open(path, "pt") as file:
         written = len(json.loads(file.metadata()["minilib"])["history"]["loss"])
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, beside.name}
     parts, parts_history = ddp_run.long_run(path, written + 2)
     whole, whole_history = ddp_run.long_run(None, written + 2)
     assert parts_history == whole_history
     assert parts == whole
-    assert not beside.exists()
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def damaged(raw):
@@ -676,6 +712,8 @@ def test_a_checkpoint_holds_no_pickle_and_readable_facts(tmp_path):
         names = set(file.keys())
     assert meta["history"] == history
     assert meta["progress"] == [3, 0, 0.0, 0]
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "run").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert {"model/0.weight", "ema/3.bias", "optimizer/0/exp_avg", "rng/now/0"} <= names
 
 
@@ -727,6 +765,17 @@ def test_processes_whose_losses_diverge_or_whose_batches_differ_both_stop(two_pr
     assert out.count("the processes drew different batches: seed their rng alike in each, as default_rng(0)") == 2
 
 
+def test_one_process_under_torchrun_is_one_without(monkeypatch):
+    without = ddp_run.train("averaged")
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        assert ddp_run.train("averaged") == without
+        assert torch.distributed.is_initialized()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
 def test_a_checkpoint_of_two_processes_is_not_for_one(two_processes):
     with pytest.raises(ValueError, match="processes was 2, is 1"):
         ddp_run.train("plain", two_processes[0] / "run.safetensors")
@@ -768,7 +817,7 @@ def test_the_bar_counts_tokens_and_moves_within_an_epoch(capsys):
     drawn = capsys.readouterr().err.split("\r")
     seen = [match for text in drawn if (match := re.match(r"epoch: +0%.* 0/1 .*loss=[\d.]+, tokens/s=([\d,]+)", text))]
     assert len(seen) >= 4
-    assert all(100 < int(match[1].replace(",", "")) < 450 for match in seen)  # 50 in an eighth of a second
+    assert all(20 < int(match[1].replace(",", "")) < 450 for match in seen)  # 50 in an eighth of a second
 
 
 def test_the_bar_counts_rows_where_they_are_not_ids(capsys):

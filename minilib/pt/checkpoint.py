@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from minilib.pt.device import fingerprint, gather, rank
@@ -115,8 +115,9 @@ def save(path: Path, run: Run) -> None:
     check = fingerprint(*(tensors[name] for name in sorted(tensors)), start=zlib.crc32(text.encode()))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".tmp")
-    save_file(tensors, beside, {"minilib": text, "crc32": str(check)})
-    with beside.open("rb+") as file:
+    with beside.open("wb") as file:  # not save_file: killed, it leaves a file under a name of its own
+        file.write(to_bytes(tensors, {"minilib": text, "crc32": str(check)}))
+        file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
 

@@ -15,10 +15,7 @@ from torch import Tensor
 
 
 def find_device(name: str | torch.device = "auto") -> torch.device:
-    """The device of that name; under torchrun, "cuda" is the GPU of this process. Raises ValueError if it is not here.
-
-    Derived in: notebooks/11_from_numpy_to_pytorch.ipynb
-    """
+    """The device of that name; under torchrun, "cuda" is this process's own. Raises ValueError if it is not here."""
     found = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
         name = next(kind for kind, number in found.items() if number)
@@ -38,7 +35,7 @@ def join(place: torch.device) -> tuple[int, int]:
         if place.type == "cuda":
             torch.cuda.set_device(place)
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
-        atexit.register(dist.destroy_process_group)
+        atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())
     if not dist.is_initialized():
         return 0, 1
     dist.barrier()  # a file that the first has still to finish must not be read

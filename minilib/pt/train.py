@@ -67,11 +67,13 @@ def fit(
     batches: gives (x, y) pairs, arrays or tensors, and can be gone through once per epoch, such as
     minilib.data.Batches.   loss_fn: (model(x), y) → a tensor of one number, a mean over rows.   schedule: step →
     learning rate.   max_norm: clips gradients.
-    evaluate: called after each epoch in eval mode, without gradients; its numbers enter the history as "valid_NAME".
+    evaluate: called after each epoch in eval mode, without gradients, with the model on its device; its numbers enter
+    the history as "valid_NAME".
     patience: stop once "valid_" + monitor has not become smaller for so many epochs; the best weights are put back.
     checkpoint: a safetensors file written after each epoch and at Ctrl-C, in one piece; if it exists, training goes on
-    from there, to the same numbers as if it had never stopped.   progress: a bar on stderr; None: after two seconds,
-    unless MINILIB_PROGRESS=0 is set.
+    from there, to the same numbers as if it had never stopped, mid-epoch too. It knows of torch's random generators,
+    and of those that batches and modules hold as `rng`.   progress: a bar on stderr; None: after two seconds, unless
+    MINILIB_PROGRESS=0 is set.
     device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps"; the model is moved there and stays.
     dtype: of autocast, torch.bfloat16 or torch.float16 (its losses scaled).   accumulate: batches per step; it is the
     step of one batch with all their rows.   ema: the decay of a running mean of the weights, unbiased as Adam's;
