@@ -323,7 +323,8 @@ def test_half_precision_scales_its_losses_so_that_small_gradients_are_not_lost()
 def test_half_precision_clips_the_gradients_and_not_their_scaled_selves():
     model = line()
     options = {"dtype": torch.float16, "max_norm": 0.01}
-    quick(model, ONE, lambda a, y: F.mse_loss(a.float(), y), torch.optim.SGD(model.parameters(), lr=1.0), **options)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    quick(model, ONE, lambda output, y: 0.25 * F.mse_loss(output.float(), y), optimizer, **options)
     assert np.isclose(weights(model), 0.01, 1e-3)
 
 
