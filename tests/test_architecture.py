@@ -62,6 +62,7 @@ def test_a_file_imports_only_what_its_part_may(name):
         assert outside(name) <= {"numpy", "tqdm"}
         assert inside(name) <= {*SHARED}
     elif part == "pt":
+        assert outside(name) <= {"numpy", "torch", "tqdm", "safetensors"}
         assert inside(name) <= {*SHARED}
     elif part in ("plot", "widgets"):
         assert "torch" not in outside(name)
