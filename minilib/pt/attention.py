@@ -162,7 +162,7 @@ def relu2(x: Tensor) -> Tensor:
 
 
 def swiglu(x: Tensor) -> Tensor:
-    """x (..., 2n) → (..., n): one half opens and shuts the other (Shazeer 2020, arXiv:2002.05202, equation 6)."""
+    """x (..., 2n) → (..., n): one half opens and shuts the other (Shazeer 2020, arXiv:2002.05202, §2)."""
     gate, up = x.chunk(2, -1)
     return F.silu(gate) * up
 
