@@ -134,10 +134,10 @@ def test_top_p_comes_after_temperature_and_top_k():
 @pytest.mark.parametrize("setting", [(1.0, None, None), (0.5, None, None), (2.0, 4, None), (1.0, 100, 0.7)])
 def test_tokens_are_drawn_with_these_probabilities(setting):
     model = tiny()
-    drawn = torch.tensor(generate(model, [[0]] * 40_000, 1, *setting, generator=seeded()))[:, 1]
+    drawn = torch.tensor(generate(model, [[0]] * 10_000, 1, *setting, generator=seeded()))[:, 1]
     expected = probabilities(model(torch.tensor([[0]]))[0, -1], *setting)
     shares = drawn.bincount(minlength=11) / len(drawn)
-    assert (shares - expected).abs().max() < 0.01
+    assert (shares - expected).abs().max() < 0.02
     assert not shares[expected == 0].any()
 
 
