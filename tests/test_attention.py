@@ -265,7 +265,16 @@ def test_a_width_that_the_heads_cannot_share_is_refused():
     with pytest.raises(ValueError, match=r"embed_dim=130 is not divisible by num_heads=4; try 128 or 132"):
         MultiHeadAttention(130, 4)
     with pytest.raises(ValueError, match=r"embed_dim=2 is not divisible by num_heads=4; try 4$"):
-        GPT(GPTConfig(vocab_size=5, d_model=2, nhead=4))
+        TransformerBlock(2, 4)
+
+
+def test_what_only_the_gpt_in_pytorch_has_is_refused():
+    with pytest.raises(ValueError, match="the NumPy GPT has no norm='rms', num_kv_heads=1: leave it out, or take"):
+        tiny(norm="rms", num_kv_heads=1)
+    for change in ({"positions": "rope"}, {"activation": "relu2"}, {"bias": False}, {"head_bias": False},
+                   {"qk_norm": True}, {"init": "fan_in"}):  # fmt: skip
+        with pytest.raises(ValueError, match=f"has no {next(iter(change))}="):
+            tiny(**change)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (3,), (2, 5, 5), (1, 1, 1, 5, 5)])

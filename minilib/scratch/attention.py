@@ -175,6 +175,7 @@ class GPT(Module):
     """
 
     def __init__(self, config: GPTConfig, *, rng: np.random.Generator | None = None):
+        _refuse_what_pt_alone_has(config)
         rng, self.config = rng or np.random.default_rng(), config
         vocabulary, width = config.vocab_size, config.d_model
         self.token_embedding = Embedding(vocabulary, width, rng=rng)
@@ -212,6 +213,15 @@ class GPT(Module):
             logits = self(ids[:, -self.config.context :]).data[:, -1]
             ids = np.concatenate([ids, _draw(logits, temperature, top_k, rng)[:, None]], axis=1)
         return ids
+
+
+def _refuse_what_pt_alone_has(config: GPTConfig) -> None:
+    beyond = ("norm", "positions", "activation", "num_kv_heads", "bias", "head_bias", "qk_norm", "init")
+    asked = [
+        f"{name}={getattr(config, name)!r}" for name in beyond if getattr(config, name) != getattr(GPTConfig, name)
+    ]
+    if asked:
+        raise ValueError(f"the NumPy GPT has no {', '.join(asked)}: leave it out, or take minilib.pt.transformer.GPT")
 
 
 def _draw(logits: np.ndarray, temperature: float, top_k: int | None, rng: np.random.Generator) -> np.ndarray:
