@@ -78,7 +78,10 @@ def _total_push(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 # 2. AdaMax -----------------------------------------------------------------------------------------------------------
 def _adamax_cases(rng: np.random.Generator) -> list[Inputs]:
     falling = rng.standard_normal((6, 3)) * (10.0 ** -np.arange(6))[:, None]
+    # slopes that shrink, and a ruler that forgets fast: a mistake in either shows in the digits that are printed
+    shrinking = rng.choice([-1.0, 1.0], (4, 2)) * rng.uniform(1, 2, (4, 2)) * (0.6 ** np.arange(4))[:, None]
     return [
+        (shrinking, 0.5, 0.8, 0.5),
         (rng.standard_normal((5, 2)) + 0.1, 0.01, 0.9, 0.999),
         (falling, 0.1, 0.8, 0.5),
         (-np.abs(rng.standard_normal((4, 2))) - 0.1, 0.002, 0.9, 0.9),
@@ -92,7 +95,8 @@ def _adamax(g: Array, lr: float, beta1: float, beta2: float, slip: str = "") -> 
     if slip == "swap":
         beta1, beta2 = beta2, beta1
     for t, now in enumerate(g, start=1):
-        fair = 1.0 if slip == "raw" else 1 - beta1 ** (t + (slip == "late"))
+        count = t + (slip == "late") - (slip == "early" and t > 1)
+        fair = 1.0 if slip == "raw" else 1 - beta1**count
         m = beta1 * m + (now if slip == "sum" else (1 - beta1) * now)
         size = now if slip == "sign" else np.abs(now)
         u = np.maximum(u if slip == "forever" else beta2 * u, size)
@@ -129,12 +133,20 @@ def _judge_adamax(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]
             (close(got, _adamax(case[0], case[1], case[2], case[3], slip), 1e-5), hint)
             for slip, hint in ADAMAX_SLIPS.items()
         ]
+        # all but the first step, which with a count of 0 may be infinite, nan or mended by hand
+        behind, first = _adamax(case[0], case[1], case[2], case[3], "early"), np.asarray(got, float)[0]
         hints += [
+            (
+                close(got[1:], behind[1:], 1e-5),
+                "the count is one too low: in the first step t is 1, in the second 2",
+            ),
             (close(got, -right, 1e-5), "the sign is turned: give back what is subtracted from the weight"),
             (close(got, np.cumsum(right, 0), 1e-5), "these are positions: give back each step by itself"),
             (close(got, right / case[1], 1e-5), "the learning rate is missing"),
         ]
         general = "in the first step every number must move by lr against its slope, whatever the slope's size"
+        if close(first, right[0], 1e-5):
+            general = "the first step is right, a later one is not: work out the second by hand, from the first m and u"
         yield Problem(i, right, first_hint(hints, general))
 
 

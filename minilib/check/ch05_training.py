@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minilib.check.ch02_gradient_descent import first_hint
 from minilib.check.ch02_training import _word
 from minilib.check.spec import Inputs, Problem, close, exercise, once
 
@@ -22,7 +23,7 @@ def _explained(
 
     rivals: two bugs that the program cannot have together.
     """
-    sets = [chosen for count in range(1, 5) for chosen in combinations(bugs, count)]
+    sets = [chosen for count in range(1, 6) for chosen in combinations(bugs, count)]
     for chosen in sets:
         if rivals and rivals <= set(chosen):
             continue
@@ -40,6 +41,7 @@ CLIP_BUGS = {
     "nan": "a gradient that holds nan or inf must give zeros everywhere: the step is skipped",
     "some": "only the broken array became zeros: one bad number spoils the whole step, so skip all of it",
     "values": "single numbers are clipped, which turns the direction: scale all by one factor",
+    "zero": "a gradient of length 0 passes as it is; do not divide by it",
 }
 
 
@@ -56,7 +58,9 @@ def _clip(bugs: tuple[str, ...], gradients: list[Array], limit: float) -> list[A
     def scaled(group: list[Array]) -> list[Array]:
         length = sum(float((g**2).sum()) for g in group)
         length = length if "square" in bugs else length**0.5
-        return [g * (limit / length) if length > limit or ("always" in bugs and length != 0) else g for g in group]
+        if length == 0:
+            return [g * np.nan if "zero" in bugs else g for g in group]
+        return [g * (limit / length) if length > limit or "always" in bugs else g for g in group]
 
     return [scaled([g])[0] for g in gradients] if "parts" in bugs else scaled(gradients)
 
@@ -66,7 +70,8 @@ def _clip_cases(rng: np.random.Generator) -> list[Inputs]:
     small = [0.01 * rng.standard_normal((2, 2)), 0.02 * rng.standard_normal(2)]
     middle = [0.8 * g / np.sqrt(sum((g**2).sum() for g in big)) for g in big]
     broken = [np.array([1.0, np.nan]), np.array([[2.0, -1.0]])]
-    return [(big, 1.0), (small, 1.0), (middle, 1.0), (big, 0.5), (broken, 1.0), ([np.array([np.inf]), np.ones(2)], 2.0)]
+    infinite, zero = [np.array([np.inf]), np.ones(2)], [np.zeros(2), np.zeros((1, 2))]
+    return [(big, 1.0), (small, 1.0), (middle, 1.0), (big, 0.5), (broken, 1.0), (infinite, 2.0), (zero, 1.0)]
 
 
 @exercise("05.clip", "Clip the whole, not the parts", _clip_cases)
@@ -91,6 +96,8 @@ def _judge_clip(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         hint = found
     elif not all(np.isfinite(g).all() for g in inputs[i][0]):
         hint = CLIP_BUGS["nan"]
+    elif not any(g.any() for g in inputs[i][0]) and any(np.isnan(np.asarray(g, float)).any() for g in outputs[i]):
+        hint = CLIP_BUGS["zero"]
     else:
         hint = "multiply every array by the same factor, limit / joint length, if that is below 1, else by 1"
     yield Problem(i, right[i], hint)
@@ -101,13 +108,15 @@ DECAY_BUGS = {
     "gradient": "the decay goes through the gradient and is divided by √s: a zero gradient must give w(1 − lr·decay)",
     "rate": "the decay is not scaled by the rate: the factor is 1 − lr·decay",
     "vectors": "biases and other vectors must be left alone: decay only arrays of two or more axes",
+    "tensors": "only parameters of one axis are left alone: one of three or four axes shrinks as a matrix does",
     "after": "the shrinking comes after the step and shrinks the step too: shrink the old weight, then step",
     "up": "the weights are pushed away from 0: shrink them",
 }
 
 
 def _decayed(bugs: tuple[str, ...], w: Array, g: Array, m: Array, s: Array, t: int, lr: float, decay: float) -> Any:
-    pull = 0.0 if w.ndim < 2 and "vectors" not in bugs else decay
+    spared = (w.ndim < 2 and "vectors" not in bugs) or (w.ndim > 2 and "tensors" in bugs)
+    pull = 0.0 if spared else decay
     pull = -pull if "up" in bugs else pull
     if "gradient" in bugs:
         g, pull = g + pull * w, 0.0
@@ -115,6 +124,39 @@ def _decayed(bugs: tuple[str, ...], w: Array, g: Array, m: Array, s: Array, t: i
     step = lr * (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-8)
     factor = 1 - (pull if "rate" in bugs else lr * pull)
     return ((w - step) * factor if "after" in bugs else w * factor - step), m, s
+
+
+def _kept(got: list[Any], inputs: list[Inputs], right: list[Any]) -> str:
+    """The hint for answers whose w is right, while the means that come back are not."""
+
+    def every(wanted: Callable[[Any, Inputs, Any], bool]) -> bool:
+        return all(wanted(g, case, r) for g, case, r in zip(got, inputs, right, strict=True))
+
+    def hats(r: Any, t: int) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        return (r[1], r[1] / (1 - 0.9**t)), (r[2], r[2] / (1 - 0.999**t))
+
+    def among(x: Any, some: tuple[Array, Array]) -> bool:
+        return any(close(x, one, 1e-5) for one in some)
+
+    def corrected(g: Any, case: Inputs, r: Any) -> bool:
+        m, s = hats(r, case[4])
+        return (among(g[1], m) and among(g[2], s)) or (among(g[1], s) and among(g[2], m))
+
+    def polluted(g: Any, case: Inputs, r: Any) -> bool:
+        some = [_decayed(bugs, *case) for bugs in (("gradient",), ("gradient", "vectors"))]
+        return all(among(g[k], (some[0][k], some[1][k])) for k in (1, 2))
+
+    hints = [
+        (every(lambda g, case, r: close(g[1], r[2], 1e-5) and close(g[2], r[1], 1e-5)),
+         "w is right; m and s are exchanged: give back w, m, s, in this order"),
+        (every(corrected),
+         "w is right; give m and s back as they are kept, without the division by 1 − 0.9^t or 1 − 0.999^t "
+         "(that is for this step only), in the order w, m, s"),
+        (every(polluted), "w is right; m and s are not: they must see the gradient alone, without decay"),
+        (every(lambda g, case, r: close(g[1], case[2], 1e-5) and close(g[2], case[3], 1e-5)),
+         "w is right; m and s are the ones that came in: give back the new ones, in which this gradient is"),
+    ]  # fmt: skip
+    return first_hint(hints, "w is right; m or s is not: both are kept as in the given program, from g alone")
 
 
 def _undecayed(w: Array, g: Array, m: Array, s: Array, t: int, lr: float, decay: float) -> Any:
@@ -125,11 +167,13 @@ def _decay_cases(rng: np.random.Generator) -> list[Inputs]:
     def past(shape: tuple[int, ...]) -> tuple[Array, Array]:
         return 0.1 * rng.standard_normal(shape), 0.1 * rng.random(shape) + 0.01
 
-    w, bias = 3 * rng.standard_normal((2, 3)), 3 * rng.standard_normal(4)
+    w, bias, deep = (3 * rng.standard_normal(shape) for shape in ((2, 3), 4, (2, 1, 2)))
     return [
         (w, rng.standard_normal((2, 3)), *past((2, 3)), 7, 0.1, 0.5),
         (bias, rng.standard_normal(4), *past((4,)), 3, 0.1, 0.5),
         (w, np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)), 1, 0.01, 0.1),
+        (deep, rng.standard_normal((2, 1, 2)), *past((2, 1, 2)), 5, 0.1, 0.5),
+        (deep[None], rng.standard_normal((1, 2, 1, 2)), *past((1, 2, 1, 2)), 2, 0.1, 0.5),
     ]
 
 
@@ -151,11 +195,11 @@ def _judge_decay(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     if found:
         hint = found
     elif all(close(got[0], r[0], 1e-5) for got, r in zip(outputs, right, strict=True)):
-        hint = "w is right; m and s are not: they must see the gradient alone, without decay"
+        hint = _kept(outputs, inputs, right)
     elif all(close(got[0], _undecayed(*case), 1e-5) for got, case in zip(outputs, inputs, strict=True)):
-        hint = "the decay is gone altogether: matrices must still shrink"
+        hint = "the decay is gone altogether: only parameters of one axis are spared"
     else:
-        hint = "matrices: w·(1 − lr·decay) minus Adam's step; vectors: w minus the step; m and s never see the decay"
+        hint = "one axis: w minus Adam's step; more axes: w·(1 − lr·decay) minus it; m and s never see the decay"
     yield Problem(i, right[i], hint)
 
 
@@ -174,7 +218,7 @@ MEASURES = {
 }  # fmt: skip
 MEASURE_HINTS = {
     "A": "incident A: nothing has been learned at step 3, and yet layer 8 sees scores of 4,000; what set their size?",
-    "B": "incident B: the pixel value says what came in; what does a guard leave in the data set?",
+    "B": "incident B: the pixel value says what came in",
     "C": "incident C: which single change has already been tried with success?",
     "D": "incident D: a sharpness just above 2 / rate, a falling loss; is there an incident?",
     "E": "incident E: the data are fine and the spikes belong to the problem; what keeps one step from undoing many?",

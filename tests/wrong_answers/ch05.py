@@ -37,20 +37,37 @@ def _adamax(g, lr, beta1, beta2, *, fair=True, late=0, size=np.abs, fade=True, b
     return np.array(steps)
 
 
+def count_behind(g, lr, b1, b2):
+    steps = _adamax(g, lr, b1, b2, late=-1)
+    steps[0] = lr * np.sign(g[0])
+    return steps
+
+
+def count_behind_guarded(g, lr, b1, b2):
+    return np.vstack([_adamax(g, lr, b1, b2, fair=False)[:1], _adamax(g, lr, b1, b2, late=-1)[1:]])
+
+
+def count_behind_nan(g, lr, b1, b2):
+    steps = _adamax(g, lr, b1, b2, late=-1)
+    steps[0] = np.nan
+    return steps
+
+
 def _curvatures(X, w):
     p = 1 / (1 + np.exp(-X @ w))
     return np.linalg.eigvalsh((X * (p * (1 - p))[:, None]).T @ X / len(X))
 
 
 def broken_clip(gradients, limit):
-    return [g * (limit / math.sqrt((g**2).sum())) for g in gradients]
+    return [g * (limit / np.sqrt((g**2).sum())) for g in gradients]
 
 
 def _length(gradients):
-    return math.sqrt(sum((g**2).sum() for g in gradients))
+    return np.sqrt(sum((g**2).sum() for g in gradients))
 
 
 def _guarded(scale):
+    @_quiet
     def clip(gradients, limit):
         if not all(np.isfinite(g).all() for g in gradients):
             return [np.zeros_like(g) for g in gradients]
@@ -60,7 +77,7 @@ def _guarded(scale):
 
 
 def clip_parts(gradients, limit):
-    return [g * min(1, limit / math.sqrt((g**2).sum())) for g in gradients]
+    return [g * min(1, limit / np.sqrt((g**2).sum())) for g in gradients]
 
 
 def clip_always(gradients, limit):
@@ -88,6 +105,28 @@ def clip_some(gradients, limit):
 
 def clip_values(gradients, limit):
     return [np.clip(g, -limit, limit) for g in gradients]
+
+
+def clip_by_length(gradients, limit):
+    length = _length(gradients)
+    return [g / length * min(length, limit) for g in gradients]
+
+
+def clip_parts_by_length(gradients, limit):
+    lengths = [np.sqrt((g**2).sum()) for g in gradients]
+    return [g / length * min(length, limit) for g, length in zip(gradients, lengths, strict=True)]
+
+
+def clip_some_zeros(gradients, limit):
+    """Wrong for zeros in a way of its own: only the first array is nan."""
+    if _length(gradients) == 0:
+        return clip_by_length(gradients[:1], limit) + gradients[1:]
+    return clip_unguarded(gradients, limit)
+
+
+def clip_crashing(gradients, limit):
+    factor = min(1, limit / math.sqrt(_length(gradients) ** 2))
+    return [g * factor for g in gradients]
 
 
 def clip_half(gradients, limit):
@@ -140,6 +179,24 @@ def means_polluted(w, g, m, v, t, lr, decay):
     return w * (1 - lr * pull) - step, m, v
 
 
+def only_matrices(w, g, m, v, t, lr, decay):
+    step, m, v = _adam(w, g, m, v, t, lr)
+    return w * (1 - lr * decay if w.ndim == 2 else 1) - step, m, v
+
+
+def all_but_four_axes(w, g, m, v, t, lr, decay):
+    step, m, v = _adam(w, g, m, v, t, lr)
+    return w * (1 - lr * decay if w.ndim in (2, 3) else 1) - step, m, v
+
+
+def _given_back(change):
+    def decay(w, g, m, v, t, lr, decay):
+        step, new_m, new_v = _adam(w, g, m, v, t, lr)
+        return w * (1 - lr * decay if w.ndim > 1 else 1) - step, *change(m, v, new_m, new_v, t)
+
+    return decay
+
+
 def weight_alone(w, g, m, v, t, lr, decay):
     return decay_everything(w, g, m, v, t, lr, decay)[0]
 
@@ -159,6 +216,11 @@ WRONG = {
         (lambda g, lr, b1, b2: _adamax(g, lr, b2, b1), "are exchanged"),
         (lambda *a: _adamax(*a, fair=False), "must be lr long"),
         (lambda *a: _adamax(*a, late=1), "one too high"),
+        (_quiet(lambda *a: _adamax(*a, late=-1)), "the count is one too low"),
+        (_quiet(count_behind), "the count is one too low"),
+        (_quiet(count_behind_guarded), "the count is one too low"),
+        (_quiet(count_behind_nan), "the count is one too low"),
+        (lambda g, lr, b1, b2: lr * np.sign(g), "the first step is right"),
         (lambda *a: _adamax(*a, both=True), "correct m alone"),
         (_quiet(lambda *a: _adamax(*a, size=lambda g: g)), "not of g"),
         (lambda *a: _adamax(*a, fade=False), "old slopes must fade"),
@@ -191,6 +253,10 @@ WRONG = {
         (_quiet(clip_nan), "that holds nan or inf"),
         (_quiet(clip_some), "skip all of it"),
         (_guarded(clip_values), "single numbers are clipped"),
+        (_guarded(clip_by_length), "a gradient of length 0 passes as it is; do not divide by it"),
+        (_guarded(clip_parts_by_length), "clipped by itself"),
+        (_guarded(clip_some_zeros), "a gradient of length 0 passes as it is; do not divide by it"),
+        (_guarded(clip_crashing), "ZeroDivisionError"),
         (_guarded(clip_half), "by the same factor"),
         (lambda gradients, limit: gradients[0], "one array for each that went in"),
     ],
@@ -213,7 +279,15 @@ WRONG = {
         (_decayed(lambda w, step, lr, decay: (w - step) * (1 - lr * decay)), "shrinks the step too"),
         (_decayed(lambda w, step, lr, decay: w * (1 + lr * decay) - step), "pushed away from 0"),
         (_decayed(lambda w, step, lr, decay: w - step), "gone altogether"),
-        (means_polluted, "m and s are not"),
+        (only_matrices, "only parameters of one axis are left alone"),
+        (all_but_four_axes, "more axes: w·(1 − lr·decay)"),
+        (means_polluted, "must see the gradient alone"),
+        (_given_back(lambda m, s, new_m, new_s, t: (new_m / (1 - 0.9**t), new_s / (1 - 0.999**t))), "as they are kept"),
+        (_given_back(lambda m, s, new_m, new_s, t: (new_s / (1 - 0.999**t), new_m / (1 - 0.9**t))), "as they are kept"),
+        (_given_back(lambda m, s, new_m, new_s, t: (new_m / (1 - 0.9**t), new_s)), "as they are kept"),
+        (_given_back(lambda m, s, new_m, new_s, t: (new_s, new_m)), "are exchanged"),
+        (_given_back(lambda m, s, new_m, new_s, t: (m, s)), "the ones that came in"),
+        (_given_back(lambda m, s, new_m, new_s, t: (0 * m, 0 * s)), "from g alone"),
         (weight_alone, "three arrays"),
         (_decayed(lambda w, step, lr, decay: 0 * w), "never see the decay"),
     ],
@@ -233,7 +307,10 @@ WRONG = {
         (lambda: MEASURES | {"A": "lower the rate"}, "chapter 05's cures"),
         (lambda: MEASURES | {"A": "more epochs"}, "computes with nan"),
         (lambda: MEASURES | {"B": "clip"}, "removes the cause"),
-        (lambda: MEASURES | {"B": "lower the rate"}, "the pixel value says"),
+        (lambda: MEASURES | {"B": "lower the rate"}, "the pixel value says what came in"),
+        (lambda: MEASURES | {"B": "nothing"}, "the pixel value says what came in"),
+        (lambda: MEASURES | {"B": "more epochs"}, "the pixel value says what came in"),
+        (lambda: MEASURES | {"B": "fix the start"}, "the pixel value says what came in"),
         (lambda: MEASURES | {"C": "clip"}, "already been tried"),
         (lambda: MEASURES | {"D": "lower the rate"}, "would only be slower"),
         (lambda: MEASURES | {"D": "clip"}, "is there an incident"),
