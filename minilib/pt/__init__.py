@@ -1,0 +1,1 @@
+"""The PyTorch half: what torch itself lacks, under the names of minilib.scratch."""
