@@ -18,8 +18,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 from tqdm import tqdm
 
 History = dict[str, list[float]]
-BAR_AFTER = 2.0
-"""Seconds of training after which a bar appears that nobody asked for: a short run needs none."""
 
 
 # The players ---------------------------------------------------------------------------------------------------------
@@ -34,7 +32,9 @@ class Generator(nn.Module):
     Derived in: notebooks/21_gan_images.ipynb
     """
 
-    def __init__(self, latent: int = 32, channels: int = 24, classes: int | None = None):
+    def __init__(
+        self, latent: int = 32, channels: int = 24, classes: int | None = None
+    ):  # fmt: skip
         super().__init__()
         self.latent, self.classes = latent, classes
         wide, c = 2 * channels, channels
@@ -52,8 +52,8 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if z.shape[1:] != (self.latent,):
-            needed = f"needed noise (B, {self.latent})"
-            raise ValueError(f"{needed}, got {tuple(z.shape)}")
+            got = tuple(z.shape)
+            raise ValueError(f"needed noise (B, {self.latent}), got {got}")
         if _has_labels(labels, self.classes, len(z)):
             z = torch.cat([z, self.label(labels)], dim=1)
         return self.layers(z)
@@ -110,9 +110,8 @@ def start_as_dcgan(module: nn.Module) -> None:
     """
     layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Embedding)
     if isinstance(module, layers):
-        nn.init.normal_(module.weight, std=0.02)
-        if getattr(module, "bias", None) is not None:
-            nn.init.zeros_(module.bias)
+        for name, p in module.named_parameters(recurse=False):
+            nn.init.normal_(p, std=0.02 if name == "weight" else 0)
 
 
 def _has_labels(labels: Tensor | None, classes: int | None, rows: int) -> bool:
@@ -141,9 +140,8 @@ def minimax_d(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def minimax_g(fake: Tensor) -> Tensor:
-    """E ln(1 − D(fake)): its slope dies out where D is sure (it saturates).
+    """E ln(1 − D(fake)), eq. 1 too: its slope dies out where D is sure.
 
-    Source: Goodfellow et al. 2014, eq. 1.
     Derived in: notebooks/20_gan_game.ipynb
     """
     return F.logsigmoid(-fake).mean()
@@ -179,13 +177,12 @@ def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
 def wasserstein_g(fake: Tensor) -> Tensor:
     """−E fake: the generator's side of both hinge and Wasserstein.
 
-    Source: Arjovsky, Chintala and Bottou 2017, eq. 2.
     Derived in: notebooks/20_gan_game.ipynb
     """
     return -fake.mean()
 
 
-LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor], Tensor]]] = {
+LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "minimax": (minimax_d, minimax_g),
     "non-saturating": (minimax_d, non_saturating_g),
     "hinge": (hinge_d, wasserstein_g),
@@ -216,7 +213,9 @@ def gradient_penalty(
     return (slopes.norm(dim=1) - 1).square().mean()
 
 
-def r1_penalty(discriminator: Callable[..., Tensor], real: Tensor, *labels: Tensor) -> Tensor:
+def r1_penalty(
+    discriminator: Callable[..., Tensor], real: Tensor, *labels: Tensor
+) -> Tensor:  # fmt: skip
     """R1: ½ E ‖∇D(x)‖² at real x (B, …), to be multiplied by γ.
 
     Labels go to the discriminator as they are.
@@ -247,9 +246,9 @@ def train_gan(
     """Play in turn, `d_steps` moves of D, then one of G; in place.
 
     draw: () → a batch, (real,) or (real, labels); made pictures get the
-    labels of the real ones.   noise: n → z (n, …).   loss: a name in LOSSES.
+    labels of the real ones. noise: n → z (n, …). loss: a name in LOSSES.
     penalty: (real, fake, *labels) → what is added to D's loss, with weight.
-    after: called with the step's number after it: rates, averages, pictures.
+    after: called with each step's number, after it: rates, averages, films.
     progress: a bar; None: after two seconds, unless MINILIB_PROGRESS=0.
     Returns both losses of each step, "generator" and "discriminator" (its
     last move's). Raises ValueError for an unknown loss, FloatingPointError
@@ -298,5 +297,4 @@ def _bar(steps: Iterable[int], progress: bool | None) -> tqdm:
     """A bar on stderr; in a notebook on stdout, since JupyterLab keeps a red stripe for what stderr has shown."""
     shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
     file = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
-    wait = 0 if progress else BAR_AFTER
-    return tqdm(steps, desc="step", leave=False, disable=not shown, delay=wait, file=file)
+    return tqdm(steps, desc="step", leave=False, disable=not shown, delay=0 if progress else 2, file=file)
