@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "minilib").rglob("*.py"))}
-SHARED = ("config", "data", "text", "metrics", "schedules", "check", "show")
+SHARED = ("config", "data", "text", "metrics", "schedules", "progress", "check", "show")
 every_file = pytest.mark.parametrize("name", FILES)
 
 
@@ -54,15 +54,15 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 def test_a_file_imports_only_what_its_part_may(name):
     part = half(name)
     if part in SHARED:
-        assert outside(name) <= {"numpy"}
+        assert outside(name) <= ({"tqdm"} if part == "progress" else {"numpy"})
         # check.same takes tensors: the engine is imported when it is called, never before
         allowed = {*SHARED, "scratch"} if part == "check" else {*SHARED}
         assert inside(name) <= allowed
     elif part == "scratch":
-        assert outside(name) <= {"numpy", "tqdm"}
+        assert outside(name) <= {"numpy"}
         assert inside(name) <= {*SHARED}
     elif part == "pt":
-        assert outside(name) <= {"numpy", "torch", "tqdm", "safetensors"}
+        assert outside(name) <= {"numpy", "torch", "safetensors"}
         assert inside(name) <= {*SHARED}
     elif part in ("plot", "widgets"):
         assert "torch" not in outside(name)

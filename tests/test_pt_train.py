@@ -789,7 +789,7 @@ def test_a_checkpoint_of_two_processes_is_not_for_one(two_processes):
 )
 def test_the_bar_goes_to_stderr_and_can_be_switched_off(progress, variable, shown, capsys, monkeypatch):
     monkeypatch.delenv("MINILIB_PROGRESS", raising=False)
-    monkeypatch.setattr(train_module, "BAR_AFTER", 0)
+    monkeypatch.setattr("minilib.progress.BAR_AFTER", 0)
     if variable is not None:
         monkeypatch.setenv("MINILIB_PROGRESS", variable)
     quick(classifier(), epochs=2, progress=progress)

@@ -351,7 +351,7 @@ def test_a_generator_that_is_shared_is_stored_once(tmp_path):
 )
 def test_the_bar_goes_to_stderr_and_can_be_switched_off(progress, variable, shown, capsys, monkeypatch):
     monkeypatch.delenv("MINILIB_PROGRESS", raising=False)
-    monkeypatch.setattr(train_module, "BAR_AFTER", 0)
+    monkeypatch.setattr("minilib.progress.BAR_AFTER", 0)
     if variable is not None:
         monkeypatch.setenv("MINILIB_PROGRESS", variable)
     quick(classifier(), epochs=2, progress=progress)

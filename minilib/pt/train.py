@@ -5,9 +5,7 @@ Derived in: notebooks/12_training_fast.ipynb
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,15 +19,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
 
+from minilib.progress import progress_bar
 from minilib.pt import checkpoint as files
 from minilib.pt.checkpoint import History, Run
 from minilib.pt.device import anyone, enough_memory, find_device, fingerprint, gather, join
 from minilib.schedules import Schedule
 
-BAR_AFTER = 2.0
-"""Seconds of training after which a bar appears that nobody asked for: a short run needs none."""
 PRECISIONS = (None, torch.bfloat16, torch.float16)
 
 
@@ -110,7 +106,7 @@ def fit(
         net = DistributedDataParallel(net, device_ids=[place.index] if place.type == "cuda" else None)
     history, first = run.history, len(run.history.get("loss", ()))
     with (
-        _bar(epochs, first, progress if rank == 0 else False) as bar,
+        progress_bar("epoch", epochs, first, progress if rank == 0 else False) as bar,
         _log(tensorboard if rank == 0 else None, run.step) as log,
         _ctrl_c(path is not None) as asked,
     ):
@@ -287,13 +283,3 @@ def _log(folder: str | Path | None, step: int) -> Iterator[Callable[[str, float,
         raise ImportError(f"tensorboard={str(folder)!r} needs TensorBoard: pip install tensorboard") from None
     with SummaryWriter(str(folder), purge_step=step + 1) as writer:
         yield writer.add_scalar
-
-
-def _bar(epochs: int, first: int, progress: bool | None) -> tqdm:
-    """A bar on stderr; in a notebook on stdout, since JupyterLab keeps a red stripe for what stderr has shown."""
-    shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
-    file = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
-    wait = 0 if progress else BAR_AFTER
-    return tqdm(
-        total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=wait, file=file, miniters=0
-    )

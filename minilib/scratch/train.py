@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from minilib.progress import progress_bar
 from minilib.schedules import Schedule
 from minilib.scratch.nn import Module
 from minilib.scratch.optim import Optimizer, clip_grad_norm_
 from minilib.scratch.tensor import Tensor, no_grad
 
 History = dict[str, list[float]]
-BAR_AFTER = 2.0
-"""Seconds of training after which a bar appears that nobody asked for: a short run needs none."""
 
 
 class Diverged(FloatingPointError):
@@ -72,7 +69,7 @@ def fit(
         _load(Path(checkpoint), model, optimizer, rngs, history, best)
     first = len(history.get("loss", ()))
     good = [x.data.copy() for x in (*model.parameters(), *model.buffers())]
-    with _bar(epochs, first, progress) as bar:
+    with progress_bar("epoch", epochs, first, progress) as bar:
         for epoch in range(first, epochs):
             if patience is not None and epoch - 1 - best["epoch"] >= patience:
                 break
@@ -92,14 +89,6 @@ def fit(
         model.load_state_dict(best["state"])
     model.eval()
     return history
-
-
-def _bar(epochs: int, first: int, progress: bool | None) -> tqdm:
-    """A bar on stderr; in a notebook on stdout, since JupyterLab keeps a red stripe for what stderr has shown."""
-    shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
-    file = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
-    wait = 0 if progress else BAR_AFTER
-    return tqdm(total=epochs, initial=first, desc="epoch", leave=False, disable=not shown, delay=wait, file=file)
 
 
 def _epoch(
