@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 import torch
@@ -350,6 +351,7 @@ def test_one_step_by_hand():
     history = train_gan(*players, *optimizers, steps=1, loss="wasserstein")
     assert history == {"discriminator": [0.5 * 1 - 0.5 * 3], "generator": [-1.0 * 1]}
     assert discriminator.weight.item() == 0.5 + 0.25 * 2
+    assert discriminator.weight.grad.item() == -2  # the generator's move leaves no slopes behind in D
     assert generator.bias.item() == generator.weight.item() + 1 == 1 + 0.25 * 1.0
 
 
@@ -378,7 +380,11 @@ def test_the_discriminator_may_move_more_often():
 
 
 def test_the_penalty_is_part_of_the_loss():
-    plain, more = Game().play(1), Game().play(1, penalty=lambda real, fake: 10.0)
+    def penalty(real, fake):
+        assert real.shape == fake.shape and not fake.requires_grad
+        return 10.0
+
+    plain, more = Game().play(1), Game().play(1, penalty=penalty)
     assert more["discriminator"][0] == pytest.approx(plain["discriminator"][0] + 10, rel=1e-6)
 
 
@@ -417,6 +423,8 @@ def test_a_loss_that_is_no_number_stops_the_game_before_it_moves_a_weight():
         game.play(10, after=spoil)
     assert torch.equal(weights(game.generator), kept[0])
     assert torch.equal(weights(game.discriminator), kept[1])
+    with pytest.raises(FloatingPointError, match="the discriminator's loss is inf at step 0"):
+        Game().play(1, penalty=lambda *_: math.inf)
 
 
 def test_the_generators_loss_is_watched_too():
@@ -429,10 +437,15 @@ def test_the_generators_loss_is_watched_too():
 
 
 def test_a_bar_is_drawn_if_asked_for_and_not_for_a_short_run(capsys, monkeypatch):
+    monkeypatch.delenv("MINILIB_PROGRESS", raising=False)
     Game().play(2)
     assert capsys.readouterr().err == ""
     Game().play(2, progress=True)
     assert "step" in capsys.readouterr().err
-    monkeypatch.setenv("MINILIB_PROGRESS", "0")
-    Game().play(2)
-    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("variable", "shown"), [("1", True), ("0", False)])
+def test_the_bar_of_a_long_run_can_be_switched_off(variable, shown, capsys, monkeypatch):
+    monkeypatch.setenv("MINILIB_PROGRESS", variable)
+    Game().play(2, after=lambda step: time.sleep(2.2 * (step == 0)))
+    assert ("step" in capsys.readouterr().err) == shown

@@ -64,7 +64,7 @@ class Discriminator(nn.Module):
 
     h(x) holds 2 · channels · 7 · 7 features. score = w·h + b, and with
     classes w·h + b + e_c·h, with a learnt e_c for each class c: the
-    projection of Miyato and Koyama 2018 (eq. 3). Labels as in Generator.
+    projection of Miyato and Koyama 2018. Labels as in Generator.
     spectral: torch's spectral_norm on every weight (Miyato et al. 2018).
     No batch norm: the penalties below ask each picture for its own slope.
     Raises ValueError for pictures or labels of another shape.
