@@ -6,16 +6,15 @@ A score is what the discriminator D gives before any sigmoid: large for "real".
 from __future__ import annotations
 
 import math
-import os
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
-from tqdm import tqdm
+
+from minilib.progress import progress_bar
 
 History = dict[str, list[float]]
 
@@ -260,22 +259,24 @@ def train_gan(
     d_loss, g_loss = LOSSES[loss]
     generator.train(), discriminator.train()
     history: History = {"generator": [], "discriminator": []}
-    for step in _bar(range(steps), progress):
-        for _ in range(d_steps):
-            real, *labels = draw()
-            fake = generator(noise(len(real)), *labels).detach()
-            scores = [discriminator(x, *labels) for x in (real, fake)]
-            value = d_loss(*scores)
-            if penalty is not None:
-                value = value + penalty(real, fake, *labels)
-            d_value = _move(d_optimizer, value, "discriminator", step)
-        fake = generator(noise(len(real)), *labels)
-        value = g_loss(discriminator(fake, *labels))
-        g_value = _move(g_optimizer, value, "generator", step)
-        history["discriminator"].append(d_value)
-        history["generator"].append(g_value)
-        if after is not None:
-            after(step)
+    with progress_bar("step", steps, progress=progress) as bar:
+        for step in range(steps):
+            for _ in range(d_steps):
+                real, *labels = draw()
+                fake = generator(noise(len(real)), *labels).detach()
+                scores = [discriminator(x, *labels) for x in (real, fake)]
+                value = d_loss(*scores)
+                if penalty is not None:
+                    value = value + penalty(real, fake, *labels)
+                d_value = _move(d_optimizer, value, "discriminator", step)
+            fake = generator(noise(len(real)), *labels)
+            value = g_loss(discriminator(fake, *labels))
+            g_value = _move(g_optimizer, value, "generator", step)
+            history["discriminator"].append(d_value)
+            history["generator"].append(g_value)
+            if after is not None:
+                after(step)
+            bar.update()
     return history
 
 
@@ -291,10 +292,3 @@ def _move(optimizer: torch.optim.Optimizer, loss: Tensor, player: str, step: int
     loss.backward(inputs=[weight for group in optimizer.param_groups for weight in group["params"]])
     optimizer.step()
     return value
-
-
-def _bar(steps: Iterable[int], progress: bool | None) -> tqdm:
-    """A bar on stderr; in a notebook on stdout, since JupyterLab keeps a red stripe for what stderr has shown."""
-    shown = os.environ.get("MINILIB_PROGRESS") != "0" if progress is None else progress
-    file = sys.stdout if type(sys.stdout).__module__.startswith("ipykernel") else sys.stderr
-    return tqdm(steps, desc="step", leave=False, disable=not shown, delay=0 if progress else 2, file=file)
