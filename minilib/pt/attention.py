@@ -128,7 +128,7 @@ def rotation(
     of length 1, (T, width / 2).
 
     Pair i turns by 10,000^(−2i/width) radians a place (Su et al. 2021,
-    arXiv:2104.09864, equation 15). dtype: float32 or float64, in which the
+    arXiv:2104.09864). dtype: float32 or float64, in which the
     angles are computed.
     Derived in: notebooks/14_gpt.ipynb
     """
@@ -162,7 +162,7 @@ def relu2(x: Tensor) -> Tensor:
 
 
 def swiglu(x: Tensor) -> Tensor:
-    """x (..., 2n) → (..., n): one half opens and shuts the other (Shazeer 2020, arXiv:2002.05202, §2)."""
+    """x (..., 2n) → (..., n): one half opens and shuts the other (Shazeer 2020, arXiv:2002.05202)."""
     gate, up = x.chunk(2, -1)
     return F.silu(gate) * up
 

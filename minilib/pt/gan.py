@@ -132,14 +132,14 @@ def _has_labels(labels: Tensor | None, classes: int | None, rows: int) -> bool:
 def minimax_d(real: Tensor, fake: Tensor) -> Tensor:
     """−V = −E ln D(real) − E ln(1 − D(fake)), with D = σ(score).
 
-    At the best D it is 2 ln 2 − 2 JSD. Source: Goodfellow et al. 2014, eq. 1.
+    At the best D it is 2 ln 2 − 2 JSD. Source: Goodfellow et al. 2014.
     Derived in: notebooks/20_gan_game.ipynb
     """
     return -F.logsigmoid(real).mean() - F.logsigmoid(-fake).mean()
 
 
 def minimax_g(fake: Tensor) -> Tensor:
-    """E ln(1 − D(fake)), eq. 1 too: its slope dies out where D is sure.
+    """E ln(1 − D(fake)), from there too: its slope dies out where D is sure.
 
     Derived in: notebooks/20_gan_game.ipynb
     """
@@ -158,7 +158,7 @@ def non_saturating_g(fake: Tensor) -> Tensor:
 def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
     """E max(0, 1 − real) + E max(0, 1 + fake): enough is enough at ±1.
 
-    Source: Lim and Ye 2017; Miyato et al. 2018, eq. 16.
+    Source: Lim and Ye 2017; Miyato et al. 2018.
     Derived in: notebooks/20_gan_game.ipynb
     """
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
@@ -167,7 +167,7 @@ def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
 def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
     """E fake − E real: without a bound on D's slope it has no minimum.
 
-    Source: Arjovsky, Chintala and Bottou 2017, eq. 2.
+    Source: Arjovsky, Chintala and Bottou 2017.
     Derived in: notebooks/20_gan_game.ipynb
     """
     return fake.mean() - real.mean()
@@ -199,7 +199,7 @@ def gradient_penalty(
 
     real and fake (B, …), of one shape; labels go to the discriminator as
     they are. The paper's weight is λ = 10. generator: for the places.
-    Source: Gulrajani et al. 2017, eq. 3 and algorithm 1.
+    Source: Gulrajani et al. 2017.
     Raises ValueError if real and fake differ in shape.
     Derived in: notebooks/20_gan_game.ipynb
     """
@@ -218,7 +218,7 @@ def r1_penalty(
     """R1: ½ E ‖∇D(x)‖² at real x (B, …), to be multiplied by γ.
 
     Labels go to the discriminator as they are.
-    Source: Mescheder, Geiger and Nowozin 2018, eq. 9.
+    Source: Mescheder, Geiger and Nowozin 2018.
     Derived in: notebooks/20_gan_game.ipynb
     """
     slopes = _slopes(discriminator, real, *labels)

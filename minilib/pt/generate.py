@@ -105,7 +105,7 @@ def probabilities(
     temperature: below 1 more of the likely, at 0 only the likeliest.
     top_k: among the k likeliest only, and what ties with the last of them.
     top_p: then, among the fewest whose probabilities reach top_p together
-    (Holtzman et al. 2020, arXiv:1904.09751, §3.1).
+    (Holtzman et al. 2020, arXiv:1904.09751).
     Raises ValueError unless temperature ≥ 0, top_k ≥ 1 and 0 < top_p ≤ 1.
     Derived in: notebooks/14_gpt.ipynb
     """
