@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -109,8 +110,9 @@ def test() -> None:
     set_up("site", "lab", "test", "data")
     browser = find_browser()
     say(f"testing with {browser}")
-    check()
-    book()
+    with ThreadPoolExecutor() as side_by_side:
+        for done in [side_by_side.submit(check), side_by_side.submit(book)]:
+            done.result()
     failed = "a test failed; the report is above"
     quiet = {"MINILIB_PROGRESS": "0", "PYTHONUTF8": "1", "CHROMIUM": browser, **ONE_THREAD}
     pytest = (PYTHON, "-m", "pytest", "-q", "-n", "2")
