@@ -41,6 +41,14 @@ Y = (X[:, 0] + X[:, 1] > 0).astype(int)
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ctrl_c_is_heard():
+    """A test run in the background of a script ignores SIGINT, and so would the processes that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def classifier(seed=0, dropout=0.2):
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 2))
