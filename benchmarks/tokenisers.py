@@ -98,7 +98,7 @@ def main() -> None:
     corpora = {"plays": list(data.shakespeare().values()), "reviews_zh": list(dict.fromkeys(data.reviews_zh().x))}
     result = {
         **describe(COMMAND, ("numpy", "tokenizers", "tiktoken")),
-        "threads": 1, "rounds": ROUNDS, "vocabulary": VOCABULARY, "same_ids_given_our_merges": True,
+        "threads": 1, "rounds": ROUNDS, "vocabulary": VOCABULARY,
         "corpora": {name: race(texts) for name, texts in corpora.items()},
     }  # fmt: skip
     RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
