@@ -80,6 +80,11 @@ def _slopes(
     return found[::-1]
 
 
+def _factor(how: dict[str, Any], case: Inputs) -> dict[str, Any]:
+    """A factor of 0 stands for the number of rows."""
+    return {"factor": float(len(case[1]))} if how.get("factor") == 0 else how
+
+
 @exercise("11.gradients", "All gradients of a moved network", _gradient_cases)
 def _gradients(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     def near(i: int, got: list[Array]) -> bool:
@@ -105,8 +110,7 @@ def _gradients(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         if near(i, [g.T for g in right]):
             yield Problem(i, right, "each gradient is transposed: it has the shape of its matrix, (out, in)")
         for hint, how in hints.items():
-            how = {"factor": float(len(case[1]))} if how.get("factor") == 0 else how
-            if near(i, _slopes(*case, **how)):
+            if all(near(j, _slopes(*other, **_factor(how, other))) for j, other in enumerate(inputs)):
                 yield Problem(i, right, hint)
         if close(outputs[i][-1], right[-1], 1e-3, 1e-5):
             hint = "the last matrix is right, one before it is not: is the graph cut (detach, data, numpy) on the way?"
