@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def _pairs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 def _gradient_cases(rng: np.random.Generator) -> list[Inputs]:
     cases: list[Inputs] = []
     for rows, sizes in ((4, (3, 5, 2)), (6, (2, 4, 3, 3)), (3, (4, 2))):
-        weights = [rng.standard_normal((m, n)) for n, m in zip(sizes, sizes[1:], strict=False)]
+        weights = [rng.standard_normal((m, n)) for n, m in pairwise(sizes)]
         biases = [rng.standard_normal(m) for m in sizes[1:]]
         cases.append((rng.standard_normal((rows, sizes[0])), rng.integers(0, sizes[-1], rows), weights, biases))
     return cases
@@ -186,7 +186,7 @@ def _release(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         return
     causes = {
         "overfitting": "overfitting would show in the laboratory's test rows too: these got 0.98",
-        "drift": "the users' rows are ones that the laboratory has got right, so it cannot be that the rows have changed",
+        "drift": "the laboratory gets these very rows right: it cannot be that the rows have changed",
         "small test set": "0.98 and 0.31 differ by far more than chance, and more test rows would change neither",
     }
     if got["cause"] != "mode":

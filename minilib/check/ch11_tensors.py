@@ -177,5 +177,7 @@ def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             words = "'" + "', '".join(sorted(known | {"none", "overfitting"})) + "'"
             yield Problem(0, f"for {letter} one of {words}", f"log {letter} has no name from the list")
         if said == "overfitting":
-            yield Problem(0, "another bug", f"overfitting shows as a gap between training rows and others; {letter}: none")
+            yield Problem(
+                0, "another bug", f"overfitting is a gap between training rows and others, and {letter} has none"
+            )
         yield Problem(0, f"another bug for {letter}", LOG_HINTS[letter])
