@@ -141,7 +141,7 @@ def _mend_cases(rng: np.random.Generator) -> list[Inputs]:
 
 
 def _trained(
-    x: Array, t: Array, start: list[Array], rates: list[float], steps: int, x_new: Array, faults: tuple[bool, ...]
+    faults: tuple[bool, ...], x: Array, t: Array, start: list[Array], rates: list[float], steps: int, x_new: Array
 ) -> Array:
     every, heap, cut, shared = faults
     w, answers = [a.copy() for a in start], []
@@ -164,13 +164,13 @@ def _trained(
 @exercise("11.mend_training", "Mend four silent bugs", _mend_cases)
 def _mend(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     for i, (case, got) in enumerate(zip(inputs, outputs, strict=True)):
-        right = _trained(*case, faults=(False,) * 4)
+        right = _trained((False,) * 4, *case)
         if close(got, right, 1e-3, 1e-4):
             continue
         if np.shape(got) == (*right.shape, 1):
             yield Problem(i, right, "an axis too many: one row of numbers for each rate, (R, N)")
         for faults in sorted(product((False, True), repeat=4), key=sum):
-            if close(got, _trained(*case, faults=faults), 1e-3, 1e-4):
+            if close(got, _trained(faults, *case), 1e-3, 1e-4):
                 left = [fault for fault, there in zip(FAULTS, faults, strict=True) if there]
                 more = f" ({len(left) - 1} more of the four bugs are left)" if len(left) > 1 else ""
                 yield Problem(i, right, left[0] + more)
