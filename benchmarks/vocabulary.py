@@ -120,7 +120,8 @@ def main() -> None:
         "threads": 1, "batch": BATCH, "seconds": {"tuning": TUNING, "runs": SECONDS},
         "window": {name: window for name, (_, window) in RIVALS.items()},
         "weights": {
-            name: sum(p.numel() for p in Runner(name, ids[size[name]], 1e-3, 1, 0).model.parameters()) for name in RIVALS
+            name: sum(p.numel() for p in Runner(name, ids[size[name]], 1e-3, 1, 0).model.parameters())
+            for name in RIVALS
         },
         "bytes_per_token": {
             name: len(text[b : b + JUDGED].encode()) / len(tokenizers[size[name]].encode(text[b : b + JUDGED]))

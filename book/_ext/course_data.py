@@ -64,6 +64,7 @@ QUESTIONS: dict[int, str] = {
     8: "How does a model remember, and does it take a neural network?",
     9: "What does it mean to look something up softly?",
     10: "How little is a GPT?",
+    13: "Why can't it spell, and why does Chinese cost more?",
 }
 
 # Figures that move on the first page: the module in minilib/widgets, its chapter, what to do with it.
