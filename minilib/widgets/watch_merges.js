@@ -45,9 +45,8 @@ function looks(bytes) {
 }
 
 function render({ model, el }) {
-  const { merges = {} } = model.get("config") ?? {};
+  const { merges = {}, names = Object.keys(merges) } = model.get("config") ?? {};
   const { stage, controls, readout } = frame(el, "Watch a text being cut into tokens");
-  const names = Object.keys(merges);
   const prepared = Object.fromEntries(names.map((name) => [name, prepare(merges[name])]));
   const most = Math.min(...names.map((name) => merges[name].length / 2));
   const state = { text: START, tokeniser: names[0], merges: 0 };
