@@ -66,6 +66,6 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     text.fill("")
     assert agree(result())["ids"] == []
     assert "0 tokens" in root.inner_text()
-    text.fill("zyxwvutsrq")  # the challenge: ten letters, ten tokens
+    text.fill("przybylski")  # the challenge: ten letters, ten tokens
     press_keys(slider, "End")
     assert len(agree(result())["ids"]) == 10
