@@ -65,6 +65,11 @@ QUESTIONS: dict[int, str] = {
     9: "What does it mean to look something up softly?",
     10: "How little is a GPT?",
     11: "What does a framework do for you, and what does it hide?",
+    12: "Why is the processor idle, and what does a training run cost?",
+    13: "Why can't it spell, and why does Chinese cost more?",
+    14: "What happens when next-token prediction works?",
+    20: "How can two networks teach each other?",
+    21: "How do you measure something whose output has no right answer?",
 }
 
 # Figures that move on the first page: the module in minilib/widgets, its chapter, what to do with it.
