@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import engine, networks, rivals
+from benchmarks import gpt as pt_gpt
 from minilib.config import GPTConfig
 from minilib.scratch import Tensor, nn
 from minilib.scratch.attention import GPT
+from minilib.text import CharTokenizer
 
 CONFIG = GPTConfig(vocab_size=7, context=6, d_model=8, nhead=2, num_layers=2)
 RNG = np.random.default_rng(0)
@@ -60,3 +65,42 @@ def test_every_engine_takes_a_step_and_ours_says_where_its_time_goes(name):
     assert [row["engine"] for row in rows] == ["minilib", "PyTorch eager", "HIPS autograd", "matrix products"]
     assert all(row["ms"] > 0 for row in rows)
     assert 0 < sum(where.values()) <= 1.01
+
+
+def test_the_plain_gpt_of_torchs_layers_is_ours():
+    torch.manual_seed(0)
+    ours = pt_gpt.GPT(CONFIG)
+    theirs = pt_gpt.PlainGPT(CONFIG)
+    theirs.load_state_dict(ours.state_dict())
+    ids = torch.tensor([[3, 1, 4, 1, 5]])
+    torch.testing.assert_close(theirs(ids), ours(ids))
+    found = pt_gpt.writing(5, rounds=1)  # raises where the three ways write different texts
+    assert found.keys() == {"cached", "uncached", "torch's layers"}
+
+
+def test_the_judge_of_the_gpts_guesses_every_character_but_the_first_once():
+    class Knows(torch.nn.Module):
+        """Certain that the next is one more; sees no further than it may."""
+
+        def forward(self, ids):
+            return 20.0 * torch.nn.functional.one_hot((ids + 1) % 7, 7)
+
+    ids = torch.arange(64 * 3 + 10) % 7
+    right = pt_gpt.judge(Knows(), ids)
+    wrong = ids.clone()
+    wrong[-1] = (wrong[-1] + 1) % 7  # the last of all, in a short piece
+    assert pt_gpt.judge(Knows(), wrong) - right == pytest.approx(20 / (len(ids) - 1), rel=1e-4)
+
+
+def test_the_race_of_gpts_runs_from_start_to_end(monkeypatch):
+    text = torch.arange(3000) % 7
+    monkeypatch.setattr(pt_gpt, "corpus", lambda: (CharTokenizer("abcdefg"), text))
+    monkeypatch.setattr(pt_gpt, "FORMS", {name: pt_gpt.FORMS[name] for name in pt_gpt.GOAL})
+    monkeypatch.setattr(pt_gpt, "RATES", (1e-3, 3e-3))
+    monkeypatch.setattr(pt_gpt, "SEEDS", (0, 1))
+    with ThreadPoolExecutor(1) as pool:
+        found = pt_gpt.race(pool, {"plain": 1.0, "lean": 1.5, "lean + QK-norm": 2.0}, share=0.003)
+    assert found["rates"].keys() == {"plain", "lean"}
+    assert found["race"]["lean"]["steps"] == {"equal time": 4, "equal steps": 6, "few steps": 1}
+    losses = [x for row in found["race"].values() for what in row["steps"] for x in row[what]]
+    assert len(losses) == 18 and all(0 < x < 3 for x in losses)
