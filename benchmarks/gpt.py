@@ -140,7 +140,7 @@ class PlainGPT(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[1]]
-        mask = nn.Transformer.generate_square_subsequent_mask(ids.shape[1])
+        mask = nn.Transformer.generate_square_subsequent_mask(ids.shape[1], ids.device)
         for block in self.blocks:
             x = block(x, mask, is_causal=True)
         return self.head(self.norm(x))

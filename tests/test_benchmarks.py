@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import engine, networks, rivals
+from benchmarks import engine, gpu, networks, rivals
 from benchmarks import gpt as pt_gpt
 from minilib.config import GPTConfig
 from minilib.scratch import Tensor, nn
@@ -104,3 +104,16 @@ def test_the_race_of_gpts_runs_from_start_to_end(monkeypatch):
     assert found["race"]["lean"]["steps"] == {"equal time": 4, "equal steps": 6, "few steps": 1}
     losses = [x for row in found["race"].values() for what in row["steps"] for x in row[what]]
     assert len(losses) == 18 and all(0 < x < 3 for x in losses)
+
+
+def test_what_a_gpu_would_measure_runs_here_in_small():
+    found = gpu.measure(gpu.TINY, torch.device("cpu"), compiled=False)  # a compiler takes a minute
+    assert not [name for name, part in found.items() if isinstance(part, str)], found
+    assert all(row["tokens/s"] > 0 for row in found["training"].values())
+    assert found["agreement"] == 0 and len(found["larger"]["samples"]) == 3
+
+
+def test_without_a_gpu_the_script_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["gpu", "--device", "cuda:7"])
+    with pytest.raises(SystemExit, match="no GPU was found"):
+        gpu.main()
