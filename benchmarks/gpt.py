@@ -41,13 +41,12 @@ FORMS: dict[str, dict[str, Any]] = {
     "plain": {},
     "RoPE": {"positions": "rope"},
     "ReLU squared": {"activation": "relu2"},
-    "SwiGLU": {"activation": "swiglu"},
     "fan-in start": {"init": "fan_in"},
     "RMSNorm": {"norm": "rms"},
     "lean": LEAN,
     "lean + QK-norm": {**LEAN, "qk_norm": True},
 }
-GOAL = ("plain", "lean", "lean + QK-norm")  # also after exactly as many steps, and after few
+GOAL = ("plain", "lean")  # also after exactly as many steps, and after few
 LARGER = GPTConfig(84, 128, 192, 6, 6, qk_norm=True, **LEAN)
 LARGER_STEPS, LARGER_BATCH, LARGER_RATE = 2400, 16, 3e-3
 PROMPT = "\n\nKING HENRY.\n"
@@ -174,7 +173,7 @@ def step_times(rounds: int) -> dict[str, float]:
     return {name: statistics.median(seen[len(seen) // 10 :]) for name, seen in times.items()}
 
 
-def writing(tokens: int, rounds: int) -> dict[str, float]:
+def write_times(tokens: int, rounds: int) -> dict[str, float]:
     """CPU seconds for so many tokens: with the cache, without, and by torch's own layers with the same weights."""
     torch.manual_seed(0)
     ours = GPT(GPTConfig(84, tokens + 1)).eval()
@@ -197,17 +196,17 @@ def writing(tokens: int, rounds: int) -> dict[str, float]:
     return {name: statistics.median(seen) for name, seen in times.items()}
 
 
-def speed(share: float = 1.0) -> dict[str, Any]:
-    """Times of the training step and of writing; ratios to the plain form, and to writing with the cache."""
-    torch.set_num_threads(1)
-    step = step_times(max(2, int(150 * share)))
+def steps(share: float = 1.0) -> dict[str, dict[str, float]]:
+    """A training step of each form in milliseconds, and as a ratio to the plain one's."""
+    found = step_times(max(2, int(150 * share)))
+    return {name: {"ms": 1000 * s, "ratio": s / found["plain"]} for name, s in found.items()}
+
+
+def writing(share: float = 1.0) -> dict[str, dict[str, float]]:
+    """Writing 256 and 512 tokens; the ratio says how much longer it takes without the cache."""
     lengths = [max(4, int(n * share)) for n in (256, 512)]
-    found = {str(n): writing(n, max(1, int(5 * share))) for n in lengths}
-    return {
-        "step": {name: {"ms": 1000 * s, "ratio": s / step["plain"]} for name, s in step.items()},
-        "writing": {n: {**s, "ratio": s["uncached"] / s["cached"], "tokens/s": int(n) / s["cached"]}
-                    for n, s in found.items()},
-    }  # fmt: skip
+    found = {n: write_times(n, max(1, int(5 * share))) for n in lengths}
+    return {str(n): {**s, "ratio": s["uncached"] / s["cached"], "tokens/s": n / s["cached"]} for n, s in found.items()}
 
 
 def race(pool: ProcessPoolExecutor, ratios: dict[str, float], share: float = 1.0) -> dict[str, Any]:
@@ -216,15 +215,15 @@ def race(pool: ProcessPoolExecutor, ratios: dict[str, float], share: float = 1.0
     def run(jobs: list[Run], what: str) -> list[float]:
         return list(tqdm(pool.map(train, jobs), total=len(jobs), desc=what))
 
-    steps, short = int(STEPS * share), int(SHORT * share)
+    long, short = int(STEPS * share), int(SHORT * share)
     tried = [(name, rate) for name in ("plain", "lean") for rate in RATES]
-    losses = run([Run(FORMS[name], rate, steps, TUNING, 0.8) for name, rate in tried], "rates")
+    losses = run([Run(FORMS[name], rate, long, TUNING, 0.8) for name, rate in tried], "rates")
     rates = {name: {rate: x for (n, rate), x in zip(tried, losses, strict=True) if n == name} for name in FORMS}
     best = {name: min(rates["lean" if "lean" in name else "plain"].items(), key=lambda pair: pair[1])[0]
             for name in FORMS}  # fmt: skip
-    lengths = {name: {"equal time": int(steps / ratios[name])} for name in FORMS}
+    lengths = {name: {"equal time": int(long / ratios[name])} for name in FORMS}
     for name in GOAL:
-        lengths[name] |= {"equal steps": steps, "few steps": short}
+        lengths[name] |= {"equal steps": long, "few steps": short}
     plans = sorted({(name, n) for name, plan in lengths.items() for n in plan.values()})
     losses = run([Run(FORMS[name], best[name], n, seed) for name, n in plans for seed in SEEDS], "race")
     seen = dict(zip(plans, zip(*[iter(losses)] * len(SEEDS), strict=True), strict=True))
@@ -235,43 +234,42 @@ def race(pool: ProcessPoolExecutor, ratios: dict[str, float], share: float = 1.0
 
 def larger(share: float = 1.0) -> dict[str, Any]:
     """A GPT of 2.7 million parameters, its loss along the way, and what it writes."""
-    torch.set_num_threads(1)
     tokenizer, ids = corpus()
     torch.manual_seed(0)
     model, end, config = GPT(LARGER), len(ids) * 9 // 10, LARGER
-    epochs, steps = 12, max(1, int(LARGER_STEPS * share / 12))
-    batches = Windows(ids[:end], steps, LARGER_BATCH, config.context, 1000)
+    epochs, each = 12, max(1, int(LARGER_STEPS * share / 12))
+    batches = Windows(ids[:end], each, LARGER_BATCH, config.context, 1000)
     few = ids[end : end + max(1000, int(60_000 * share))]
     history = fit(model, batches, cross_entropy, adamw(model, LARGER_RATE), epochs=epochs, max_norm=1.0,
-                  schedule=warmup_cosine(LARGER_RATE, epochs * steps, WARMUP, LARGER_RATE / 10), device="cpu",
+                  schedule=warmup_cosine(LARGER_RATE, epochs * each, WARMUP, LARGER_RATE / 10), device="cpu",
                   evaluate=lambda net: {"loss": judge(net, few, config.context)})  # fmt: skip
     held_out = ids[end:] if share == 1 else few
     prompts, chance = [tokenizer.encode(PROMPT)] * 3, torch.Generator().manual_seed(0)
     rows = generate(model.eval(), prompts, int(500 * share), 0.8, generator=chance)
     return {
-        "parameters": sum(p.numel() for p in model.parameters()), "steps": epochs * steps,
-        "along the way": [[(i + 1) * steps, loss] for i, loss in enumerate(history["valid_loss"])],
+        "parameters": sum(p.numel() for p in model.parameters()), "steps": epochs * each,
+        "along the way": [[(i + 1) * each, loss] for i, loss in enumerate(history["valid_loss"])],
         "loss": judge(model, held_out, config.context), "samples": [tokenizer.decode(row) for row in rows],
     }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["speed", "race", "larger"], help="speed, race, larger")
+    names = ("steps", "race", "writing", "larger")
+    parser.add_argument("parts", nargs="*", default=names, help=f"of {', '.join(names)}: to be measured again")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
+    if wrong := set(arguments.parts) - set(names):
+        parser.error(f"parts are {', '.join(names)}, got {', '.join(sorted(wrong))}")
+    torch.set_num_threads(1)
     found = json.loads(RESULTS.read_text(encoding="utf8")) if RESULTS.exists() else {}
     for part in arguments.parts:
-        if part == "speed":
-            found["speed"] = speed()
-        elif part == "race":
-            ratios = {name: row["ratio"] for name, row in found["speed"]["step"].items()}
+        if part == "race":
+            ratios = {name: row["ratio"] for name, row in found["steps"].items()}
             with ProcessPoolExecutor(arguments.workers) as pool:
                 found |= race(pool, ratios)
-        elif part == "larger":
-            found["larger"] = larger()
         else:
-            parser.error(f"part {part!r} is not known: choose among speed, race, larger")
+            found[part] = {"steps": steps, "writing": writing, "larger": larger}[part]()
         found["about"] = {**describe(COMMAND, ("torch", "numpy")), "threads": 1}
         RESULTS.write_text(json.dumps(rounded(found), indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 

@@ -74,7 +74,7 @@ def test_the_plain_gpt_of_torchs_layers_is_ours():
     theirs.load_state_dict(ours.state_dict())
     ids = torch.tensor([[3, 1, 4, 1, 5]])
     torch.testing.assert_close(theirs(ids), ours(ids))
-    found = pt_gpt.writing(5, rounds=1)  # raises where the three ways write different texts
+    found = pt_gpt.write_times(5, rounds=1)  # raises where the three ways write different texts
     assert found.keys() == {"cached", "uncached", "torch's layers"}
 
 
@@ -95,7 +95,7 @@ def test_the_judge_of_the_gpts_guesses_every_character_but_the_first_once():
 def test_the_race_of_gpts_runs_from_start_to_end(monkeypatch):
     text = torch.arange(3000) % 7
     monkeypatch.setattr(pt_gpt, "corpus", lambda: (CharTokenizer("abcdefg"), text))
-    monkeypatch.setattr(pt_gpt, "FORMS", {name: pt_gpt.FORMS[name] for name in pt_gpt.GOAL})
+    monkeypatch.setattr(pt_gpt, "FORMS", {name: pt_gpt.FORMS[name] for name in ("plain", "lean", "lean + QK-norm")})
     monkeypatch.setattr(pt_gpt, "RATES", (1e-3, 3e-3))
     monkeypatch.setattr(pt_gpt, "SEEDS", (0, 1))
     with ThreadPoolExecutor(1) as pool:
@@ -103,7 +103,7 @@ def test_the_race_of_gpts_runs_from_start_to_end(monkeypatch):
     assert found["rates"].keys() == {"plain", "lean"}
     assert found["race"]["lean"]["steps"] == {"equal time": 4, "equal steps": 6, "few steps": 1}
     losses = [x for row in found["race"].values() for what in row["steps"] for x in row[what]]
-    assert len(losses) == 18 and all(0 < x < 3 for x in losses)
+    assert len(losses) == 14 and all(0 < x < 3 for x in losses)
 
 
 def test_what_a_gpu_would_measure_runs_here_in_small():
