@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import engine, gpu, networks, rivals
+from benchmarks import engine, gpu, networks, rivals, vocabulary
 from benchmarks import gpt as pt_gpt
 from minilib.config import GPTConfig
 from minilib.scratch import Tensor, nn
@@ -117,3 +117,20 @@ def test_without_a_gpu_the_script_says_so(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["gpu", "--device", "cuda:7"])
     with pytest.raises(SystemExit, match="no GPU was found"):
         gpu.main()
+
+
+
+def test_the_control_of_the_vocabulary_race_reads_as_many_bytes_a_step():
+    windows = {name: window * batch for name, (_, window, batch) in vocabulary.RIVALS.items()}
+    assert windows["256, far"] == windows["256"] == windows["1,024"] == windows["4,096"]
+
+
+def test_the_models_of_the_vocabulary_race_learn_in_turn():
+    ids = np.tile(np.arange(5), 60)
+    runners = [vocabulary.Runner(name, ids, 4e-3, 0.2, 0) for name in ("256", "256, far")]
+    untrained = [vocabulary.losses(runner.model, ids, runner.window).mean() for runner in runners]
+    vocabulary.race(runners)
+    for runner, before in zip(runners, untrained, strict=True):
+        assert runner.steps >= 5 and runner.used >= runner.seconds
+        found = vocabulary.losses(runner.model, ids, runner.window)
+        assert len(found) == len(ids) - 1 and found.mean() < before - 0.5
