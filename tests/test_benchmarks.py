@@ -119,7 +119,6 @@ def test_without_a_gpu_the_script_says_so(monkeypatch, capsys):
         gpu.main()
 
 
-
 def test_the_control_of_the_vocabulary_race_reads_as_many_bytes_a_step():
     windows = {name: window * batch for name, (_, window, batch) in vocabulary.RIVALS.items()}
     assert windows["256, far"] == windows["256"] == windows["1,024"] == windows["4,096"]
