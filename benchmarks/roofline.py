@@ -2,7 +2,9 @@
 
 With OMP_NUM_THREADS=1; about five minutes. Rivals are timed in turn, after a warm-up, in CPU seconds; stored are the
 best and the median of the rounds, so other work on the machine can only make a number worse. The loader alone is
-timed by the clock on the wall, because waiting uses no processor. Writes benchmarks/results/roofline.json.
+timed by the clock on the wall, because waiting uses no processor. Writes benchmarks/results/roofline.json, or after
+`python -m benchmarks.roofline PART …` those parts of it: copy, matmul, layer, elementwise, attention, adamw, precision,
+loading, compile.
 """
 
 from __future__ import annotations
@@ -238,7 +240,7 @@ def whole_batches(images: Tensor) -> Iterator[Tensor]:
 
 
 def loading() -> list[dict[str, Any]]:
-    """Seconds of a step on the wall, and how much of it the step waited for digits: best of eight epochs, in turn."""
+    """Seconds of a step on the wall, and how much of it the step waited for digits: best of 30 epochs, in turn."""
     images = torch.from_numpy(data.mnist_5k().x[:1920].astype(np.float32)).reshape(-1, 1, 28, 28)
     net = nn.Sequential(nn.Flatten(), nn.Linear(784, 384), nn.ReLU(), nn.Linear(384, 784))
     optimizer = torch.optim.SGD(net.parameters(), 1e-3)
@@ -256,7 +258,7 @@ def loading() -> list[dict[str, Any]]:
         "a batch at a time": lambda: whole_batches(images),
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in sources}
-    for _ in range(9):
+    for _ in range(31):
         for name, source in sources.items():
             asked = start = time.perf_counter()
             waited, steps = 0.0, 0
@@ -277,11 +279,11 @@ PARTS: dict[str, Callable[[], Any]] = {
 
 def main() -> None:
     torch.set_num_threads(1)
-    result: dict[str, Any] = {**describe(COMMAND, ("numpy", "torch")), "threads": 1}
-    start = time.perf_counter()
-    for name, part in PARTS.items():
-        result[name] = rounded(part())
-        print(f"{time.perf_counter() - start:.0f} s", name, result[name], flush=True)
+    stored = json.loads(RESULTS.read_text("utf8")) if RESULTS.exists() else {}
+    result: dict[str, Any] = {**stored, **describe(COMMAND, ("numpy", "torch")), "threads": 1}
+    for name in sys.argv[1:] or PARTS:
+        result[name] = rounded(PARTS[name]())
+        print(name, result[name], flush=True)
     RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf8", newline="\n")
 
 
