@@ -240,7 +240,7 @@ def whole_batches(images: Tensor) -> Iterator[Tensor]:
 
 
 def loading() -> list[dict[str, Any]]:
-    """Seconds of a step on the wall, and how much of it the step waited for digits: best of 30 epochs, in turn."""
+    """Seconds of a step on the wall, and how much of it the step waited for digits: the best of 30 epochs, in turn."""
     images = torch.from_numpy(data.mnist_5k().x[:1920].astype(np.float32)).reshape(-1, 1, 28, 28)
     net = nn.Sequential(nn.Flatten(), nn.Linear(784, 384), nn.ReLU(), nn.Linear(384, 784))
     optimizer = torch.optim.SGD(net.parameters(), 1e-3)
@@ -268,7 +268,11 @@ def loading() -> list[dict[str, Any]]:
                 steps += 1
                 asked = time.perf_counter()
             found[name].append(((time.perf_counter() - start) / steps, waited / steps))
-    return [dict(zip(("name", "step", "waiting"), (name, *min(x[1:])), strict=True)) for name, x in found.items()]
+    rows = []
+    for name, epochs in found.items():
+        (step, waiting), median = min(epochs[1:]), float(np.median([whole for whole, _ in epochs[1:]]))
+        rows.append({"name": name, "step": step, "waiting": waiting, "median": median})
+    return rows
 
 
 PARTS: dict[str, Callable[[], Any]] = {
