@@ -3,7 +3,7 @@
 With OMP_NUM_THREADS=1; about five minutes. Rivals are timed in turn, after a warm-up, in CPU seconds; stored are the
 best and the median of the rounds, so other work on the machine can only make a number worse. The loader alone is
 timed by the clock on the wall, because waiting uses no processor. Writes benchmarks/results/roofline.json, or after
-`python -m benchmarks.roofline PART …` those parts of it: copy, matmul, layer, elementwise, attention, adamw, precision,
+`python -m benchmarks.roofline PART …` those parts of it: copy, matmul, layer, elementwise, smallest, attention, adamw, precision,
 loading, compile.
 """
 
@@ -100,6 +100,12 @@ def elementwise() -> dict[str, Any]:
         },
         9,
     )
+
+
+def smallest() -> dict[str, float]:
+    """The least that an operation costs: add 1 to a single number."""
+    x = torch.zeros(1)
+    return race({"add": lambda: x.add_(1)}, 9, 20_000)["add"]
 
 
 def explicit(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -276,7 +282,7 @@ def loading() -> list[dict[str, Any]]:
 
 
 PARTS: dict[str, Callable[[], Any]] = {
-    "copy": copies, "matmul": products, "layer": layer, "elementwise": elementwise, "attention": attention,
+    "copy": copies, "matmul": products, "layer": layer, "elementwise": elementwise, "smallest": smallest, "attention": attention,
     "adamw": optimisers, "precision": precision, "loading": loading, "compile": compiled,
 }  # fmt: skip
 
