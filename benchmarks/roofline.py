@@ -2,9 +2,8 @@
 
 With OMP_NUM_THREADS=1; about five minutes. Rivals are timed in turn, after a warm-up, in CPU seconds; stored are the
 best and the median of the rounds, so other work on the machine can only make a number worse. The loader alone is
-timed by the clock on the wall, because waiting uses no processor. Writes benchmarks/results/roofline.json, or after
-`python -m benchmarks.roofline PART …` those parts of it: copy, matmul, layer, elementwise, smallest, attention, adamw, precision,
-loading, compile.
+timed by the clock on the wall, because waiting uses no processor. Writes benchmarks/results/roofline.json, or, called
+with names of PARTS, those parts of it.
 """
 
 from __future__ import annotations
@@ -282,8 +281,8 @@ def loading() -> list[dict[str, Any]]:
 
 
 PARTS: dict[str, Callable[[], Any]] = {
-    "copy": copies, "matmul": products, "layer": layer, "elementwise": elementwise, "smallest": smallest, "attention": attention,
-    "adamw": optimisers, "precision": precision, "loading": loading, "compile": compiled,
+    "copy": copies, "matmul": products, "layer": layer, "elementwise": elementwise, "smallest": smallest,
+    "attention": attention, "adamw": optimisers, "precision": precision, "loading": loading, "compile": compiled,
 }  # fmt: skip
 
 
