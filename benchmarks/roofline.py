@@ -140,12 +140,13 @@ def trainer(precision: torch.dtype | None = None, compiled: bool = False, **adam
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, **adam)
     ids = torch.randint(0, 256, (ROWS, 65))
 
-    def step() -> None:
+    def step() -> float:
         with torch.autocast("cpu", precision or torch.bfloat16, enabled=precision is not None):
             loss = F.cross_entropy(net(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss.item()
 
     return step
 
@@ -256,10 +257,9 @@ def loading() -> list[dict[str, Any]]:
         loss.backward()
         optimizer.step()
 
-    digits = Tilted(images)
     sources: dict[str, Callable[[], Any]] = {
-        "one by one": DataLoader(digits, 64).__iter__,
-        "one by one, a worker": DataLoader(digits, 64, num_workers=1, persistent_workers=True).__iter__,
+        "one by one": DataLoader(Tilted(images), 64).__iter__,
+        "one by one, a worker": DataLoader(Tilted(images), 64, num_workers=1, persistent_workers=True).__iter__,
         "a batch at a time": lambda: whole_batches(images),
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in sources}
@@ -274,8 +274,8 @@ def loading() -> list[dict[str, Any]]:
                 asked = time.perf_counter()
             found[name].append(((time.perf_counter() - start) / steps, waited / steps))
     rows = []
-    for name, epochs in found.items():
-        (step, waiting), median = min(epochs[1:]), float(np.median([whole for whole, _ in epochs[1:]]))
+    for name, (_, *epochs) in found.items():
+        (step, waiting), median = min(epochs), float(np.median(epochs, axis=0)[0])
         rows.append({"name": name, "step": step, "waiting": waiting, "median": median})
     return rows
 
