@@ -94,10 +94,10 @@ def table(step: Step, source: Callable[[Tensor], Iterator[Tensor]]) -> list[dict
 
 
 PROGRAMS: dict[str, tuple[Step, Callable[[Tensor], Iterator[Tensor]]]] = {
-    "starved": (together, tilted),
-    "healthy": (together, ready),
-    "crumbs": (row_by_row, ready),
-    "copies": (Hoarder(), ready),
+    "A": (row_by_row, ready),
+    "B": (Hoarder(), ready),
+    "C": (together, ready),
+    "D": (together, tilted),
 }
 
 

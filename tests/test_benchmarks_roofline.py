@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks import profiles, roofline
 from minilib import data
+from minilib.check.ch12_plans import PATIENTS
 
 
 def test_explicit_and_fused_attention_agree_with_their_gradients():
@@ -40,8 +41,18 @@ def test_a_race_times_every_rival_in_each_round():
 
 
 @pytest.mark.parametrize("name", profiles.PROGRAMS)
-def test_a_profile_lists_the_operations_by_their_own_time(name):
+def test_a_profile_lists_the_operations_by_their_own_time(name, monkeypatch):
+    monkeypatch.setattr(profiles, "STEPS", 1)
     rows = profiles.table(*profiles.PROGRAMS[name])
     own = [row["self"] for row in rows]
     assert own == sorted(own, reverse=True) and sum(own) <= 100.5
     assert all(row["total"] >= row["self"] for row in rows)
+
+
+def test_the_exercise_knows_what_is_the_matter_with_each_program(monkeypatch):
+    monkeypatch.setattr(profiles, "STEPS", 1)
+    slow = {name: {row["name"]: row["calls"] for row in profiles.table(*profiles.PROGRAMS[name])} for name in "ABC"}
+    found = {what: name for name, what in PATIENTS.items()}
+    assert slow[found["crumbs"]]["aten::addmm"] == profiles.ROWS * slow[found["healthy"]]["aten::addmm"]
+    assert next(iter(slow[found["copies"]])) == "aten::cat"
+    assert profiles.PROGRAMS[found["starved"]][1] is profiles.tilted
