@@ -35,7 +35,7 @@ function render({ model, el }) {
   const aspect = { valueOf: () => (stage.clientWidth > 520 ? 1.9 : 1.15) };
   const label = "Speed against operations per byte, both axes logarithmic: the roofs of the machines and a dot for the layer; the line of text says where it is";
   const picture = canvas(stage, { label, aspect }, (pen, width, tall, paint) => {
-    const box = { x: 62, y: 14, w: width - 78, h: tall - 62 };
+    const box = { x: 66, y: 14, w: width - 90, h: tall - 62 };
     const X = (i) => box.x + (box.w * Math.log(i / LOW_I)) / Math.log(HIGH_I / LOW_I);
     const Y = (v) => box.y + box.h * (1 - Math.log(v / LOW) / Math.log(HIGH / LOW));
     pen.font = "12.5px system-ui, sans-serif";
@@ -47,7 +47,7 @@ function render({ model, el }) {
     for (const i of [0.1, 1, 10, 100, 1000]) pen.fillText(i.toLocaleString("en"), X(i), box.y + box.h + 16);
     pen.fillText("FLOP per byte", box.x + box.w / 2, box.y + box.h + 36);
     pen.textAlign = "right";
-    for (const [v, text] of [[1, "1"], [100, "100"], [1e4, "10,000"], [1e6, "1,000,000"]]) pen.fillText(width > 520 || v < 1e6 ? text : "10⁶", box.x - 6, Y(v) + 4);
+    for (const [v, text] of [[1, "1"], [100, "100"], [1e4, "10,000"], [1e6, "10⁶"]]) pen.fillText(text, box.x - 6, Y(v) + 4);
     pen.save();
     pen.translate(11, box.y + box.h / 2);
     pen.rotate(-Math.PI / 2);
@@ -68,24 +68,27 @@ function render({ model, el }) {
       pen.lineTo(X(HIGH_I), Y(Math.min(peak, bandwidth * HIGH_I)));
       pen.stroke();
     };
-    pen.textAlign = "left";
+    pen.textAlign = "right";
     for (const name of names) {
       const [bandwidth, peak] = machines[name];
       roof(bandwidth, peak, paint.grey, 1);
       pen.fillStyle = paint.grey;
-      pen.fillText(name, X(LOW_I) + 8, Y(Math.min(peak, bandwidth * LOW_I)) - (width > 520 ? 44 : 60));
+      pen.fillText(name, X(HIGH_I) - 8, Y(peak) + 19);
     }
-    roof(state.bandwidth, state.peak, paint.ink, 2.2);
     // where the layer goes as its batch grows, under this roof
     pen.strokeStyle = paint.blue;
-    pen.setLineDash([2, 4]);
+    pen.globalAlpha = 0.35;
+    pen.lineWidth = 9;
+    pen.lineCap = "round";
     pen.beginPath();
-    for (let power = 0; power <= 3.6; power += 0.1) {
+    for (let power = 0; power <= 3.6; power += 0.02) {
       const at = judge({ ...state, batch: 10 ** power });
       pen[power ? "lineTo" : "moveTo"](X(at.intensity), Y(at.speed));
     }
     pen.stroke();
-    pen.setLineDash([]);
+    pen.globalAlpha = 1;
+    pen.lineCap = "butt";
+    roof(state.bandwidth, state.peak, paint.ink, 2.2);
     pen.fillStyle = paint.orange;
     pen.beginPath();
     pen.arc(X(found.intensity), Y(found.speed), 6, 0, 7);
@@ -120,10 +123,12 @@ function render({ model, el }) {
   const count = (x) => Math.round(x).toLocaleString("en");
   slider(controls, { label: "Rows together", min: 1, max: 4000, value: state.batch, log: true, format: count }, (x) => { state.batch = Math.round(x); update(); });
   slider(controls, { label: "Width", ...WIDTHS }, (x) => { state.width = 2 ** x; update(); });
-  choice(controls, { label: "Bytes a number", options: { 4: "4", 2: "2", 1: "1" }, value: "4" }, (x) => { state.bytes = Number(x); update(); });
+  choice(controls, { label: "Bytes a number", options: BYTES, value: "b4" }, (x) => { state.bytes = Number(x[1]); update(); });
   update();
   return () => picture.stop();
 }
+
+const BYTES = { b4: "4 (float32)", b2: "2 (16 bits)", b1: "1 (8 bits)" };
 
 /** Widths are powers of two, from 64 to 8,192. */
 const WIDTHS = { min: 6, max: 13, value: 10, format: (x) => (2 ** x).toLocaleString("en") };

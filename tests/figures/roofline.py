@@ -77,7 +77,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     press_keys(size, "ArrowDown")
     assert result()["million"] == full
 
-    press_keys(root.get_by_label("Width"), "ArrowLeft", 3)
+    press_keys(root.get_by_label("Width", exact=True), "ArrowLeft", 3)
     assert result()["width"] == 128
     agree(result())
     press_keys(root.get_by_label("Bandwidth", exact=True), "ArrowRight", 40)
