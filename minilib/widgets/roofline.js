@@ -26,8 +26,9 @@ function sentence({ batch, width, bytes }, found) {
 const whole = (x) => (x < 1e3 ? short(x) : Math.round(x).toLocaleString("en"));
 
 function render({ model, el }) {
-  const { machines = { "this core": [13, 170] } } = model.get("config") ?? {};
-  const names = Object.keys(machines);
+  const list = model.get("config")?.machines ?? [["this core", 13, 170]];
+  const machines = Object.fromEntries(list.map(([name, ...ceilings]) => [name, ceilings]));
+  const names = list.map(([name]) => name);
   const { stage, controls, readout } = frame(el, "A layer under the roofline of a machine");
   const state = { machine: names[0], bandwidth: machines[names[0]][0], peak: machines[names[0]][1], width: 1024, batch: 1, bytes: 4 };
   let found = judge(state);

@@ -8,7 +8,7 @@ from minilib.widgets import Widget, module
 class Roofline(Widget):
     """The page computes intensity, the speed that the roof allows, and how long a million rows take at best.
 
-    config: `machines`, from each name to its bandwidth (GB/s) and its peak (GFLOP/s).
+    config: `machines`, a list: of each its name, bandwidth (GB/s) and peak (GFLOP/s).
     """
 
     _esm = module("roofline")
