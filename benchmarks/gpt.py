@@ -35,7 +35,7 @@ from minilib.text import CharTokenizer
 RESULTS = Path(__file__).resolve().parent / "results" / "gpt.json"
 COMMAND = "python -m benchmarks.gpt"
 STEPS, SHORT, BATCH, CONTEXT, WARMUP = 2000, 400, 12, 64, 100
-SEEDS, TUNING, RATES = (0, 1, 2), 100, (1.5e-3, 3e-3, 6e-3)
+SEEDS, TUNING, RATES = (0, 1, 2), 100, (7.5e-4, 1.5e-3, 3e-3, 6e-3)
 LEAN: dict[str, Any] = {"positions": "rope", "activation": "relu2", "bias": False, "init": "fan_in"}
 FORMS: dict[str, dict[str, Any]] = {
     "plain": {},
