@@ -147,7 +147,7 @@ def format() -> None:
 
 def lab() -> None:
     """open JupyterLab on the notebooks"""
-    set_up("lab", "data")
+    set_up("lab", "pt", "data")
     run(PYTHON, "-m", "jupyter", "lab", "--notebook-dir", ROOT / "notebooks")
 
 
