@@ -102,7 +102,8 @@ def _leak_cases(rng: np.random.Generator) -> list[Inputs]:
     pairs = [tuple(int(one) for one in rng.choice(60, 2, replace=False)) for _ in range(14)]
     return [
         ([1, 2, 3], [4, 5], [5, 6, 2], []),
-        ([1, 2, 3], [4], [6], [(1, 4), (6, 3)]),
+        ([1, 2, 3, 7], [4], [6], [(4, 1), (6, 3), (7, 8)]),
+        ([1, 2], [4], [6], [(2, 4), (6, 3)]),
         ([10, 11, 12, 13], [20], [21], [(10, 30), (30, 20), (31, 12), (13, 32)]),
         (ids[:15], ids[15:35], ids[30:45], pairs),
     ]
@@ -128,15 +129,15 @@ def _leak_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         "near": "a twin of a twin is a twin: go on until nothing new is found",
         "clean": "these are the rows that may stay; the leaks were asked for",
     }
-    for i, (case, got) in enumerate(zip(inputs, outputs, strict=True)):
-        right = _leaks(*case)
-        plain = [int(one) for one in got]
-        if plain == right:
-            continue
-        hints = [(sorted(plain) == right, "give them back in rising order, each once")]
-        hints += [(plain == _leaks(*case, fault), hint) for fault, hint in told.items()]
-        general = "known: what classifier or GAN saw, and all twins of it; then the test rows among them, sorted"
-        yield Problem(i, right, first_hint(hints, general))
+    plain = [[int(one) for one in got] for got in outputs]
+    rights = [_leaks(*case) for case in inputs]
+    hints = [([sorted(got) for got in plain] == rights, "give them back in rising order, each once")]
+    for fault, hint in told.items():
+        hints.append((plain == [_leaks(a, b, c, d, fault) for a, b, c, d in inputs], hint))
+    general = "known: what classifier or GAN saw, and all twins of it; then the test rows among them, sorted"
+    for i, (got, right) in enumerate(zip(plain, rights, strict=True)):
+        if got != right:
+            yield Problem(i, right, first_hint(hints, general))
 
 
 # 8. Six claims -------------------------------------------------------------------------------------------------------

@@ -19,19 +19,19 @@ def _padding_cases(rng: np.random.Generator) -> list[Inputs]:
     return [(7, 14, 4, 2), (7, 15, 5, 2), (7, 14, 5, 2), (5, 20, 4, 2), (14, 28, 6, 2), (4, 12, 3, 3), *drawn]
 
 
-def _padding(n: int, wanted: int, kernel: int, stride: int, fault: str = "") -> int | None:
+def _padding(n: int, wanted: int, kernel: int, stride: int, fault: str = "") -> int:
     over = (n - 1) * stride + kernel - wanted
     if fault == "first":
         over = n * stride + kernel - wanted
     if fault == "forward":
         over = -((n - kernel) - stride * (wanted - 1))
     if fault == "once":
-        return over if over >= 0 else None
+        return over if over >= 0 else -1
     if fault == "round":
-        return over // 2 if over >= 0 else None
+        return over // 2 if over >= 0 else -1
     if fault == "negative":
-        return None if over % 2 else over // 2
-    return None if over % 2 or over < 0 else over // 2
+        return -1 if over % 2 else over // 2
+    return -1 if over % 2 or over < 0 else over // 2
 
 
 @exercise("21.padding", "A padding that fits", _padding_cases)
@@ -40,11 +40,11 @@ def _padding_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         "first": "the first copy of the kernel starts at place 0: n numbers are n − 1 strides apart",
         "forward": "that is the size behind an ordinary convolution; here each number paints a kernel",
         "once": "the padding is cut off at both ends: it counts twice",
-        "round": "an odd number cannot be cut off in two equal parts: give back None",
-        "negative": "a padding cannot be negative: where the row comes out too short, give back None",
+        "round": "an odd number cannot be cut off in two equal parts: give back −1",
+        "negative": "a padding cannot be negative: where the row comes out too short, give back −1",
     }
-    like = {f: [_padding(*case, fault=f) for case in inputs] for f in told}  # type: ignore[misc]
-    plain = [None if got is None else int(got) for got in outputs]
+    like = {f: [_padding(a, b, c, d, f) for a, b, c, d in inputs] for f in told}
+    plain = [int(got) for got in outputs]
     hints = [(plain == wrong, told[fault]) for fault, wrong in like.items()]
     general = "solve (n − 1) · stride + kernel − 2 · padding = wanted for the padding"
     for i, (case, got) in enumerate(zip(inputs, plain, strict=True)):
@@ -108,7 +108,7 @@ def _coverage_cases(rng: np.random.Generator) -> list[Inputs]:
     real = rng.standard_normal((30, 2))
     real[0] = (20, 20)
     return [
-        (np.array([[0.5], [12.0]]), line, 1), (real[:10] + 0.01, real, 3), (rng.normal(6, 4, (40, 2)), real, 2),
+        (np.array([[0.5], [1.4], [30.0]]), line, 1), (real[:10] + 0.01, real, 3), (rng.normal(6, 4, (40, 2)), real, 2),
         (rng.normal(0, 1, (15, 2)), real, 1),
     ]  # fmt: skip
 
@@ -140,10 +140,10 @@ def _coverage_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Proble
         "density": "one made point in a ball is enough: any, not the mean over all pairs",
         "count": "give back a share of the real points, not their number",
     }
-    for i, (case, got) in enumerate(zip(inputs, outputs, strict=True)):
-        right = _coverage(*case)
+    for i, ((made, real, k), got) in enumerate(zip(inputs, outputs, strict=True)):
+        right = _coverage(made, real, k)
         if not close(got, right):
-            hints = [(close(got, _coverage(*case, f)), hint) for f, hint in told.items()]
+            hints = [(close(got, _coverage(made, real, k, f)), hint) for f, hint in told.items()]
             general = (
                 "a ball round each real point to its k-th nearest other real one; the share that holds a made point"
             )

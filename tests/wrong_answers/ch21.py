@@ -104,8 +104,9 @@ WRONG = {
         (lambda: ["learnt"], "give a name for each"),
     ],
     "21.leak": [
-        (broken_leak, "follow the pairs"),
+        (broken_leak, "and all twins of it"),
         (faulty(_leaks, "train"), "through its pictures"),
+        (faulty(_leaks, "ids"), "follow the pairs"),
         (faulty(_leaks, "gan"), "own training rows"),
         (faulty(_leaks, "one way"), "both directions"),
         (faulty(_leaks, "near"), "twin of a twin"),
