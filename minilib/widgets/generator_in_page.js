@@ -16,40 +16,43 @@ function unpackDigits(text) {
   return Array.from({ length: flat.length / 784 }, (_, i) => flat.subarray(784 * i, 784 * (i + 1)));
 }
 
-/** Every number paints the 4 × 4 kernel, two pixels apart, one pixel cut off all round: (from, n, n) → (to, 2n, 2n). */
+/** Every number paints the 4 × 4 kernel, two pixels apart, one pixel cut off all round: (n, n, from) → (2n, 2n, to). */
 function paint(maps, from, to, n, { weight, bias }) {
-  const wide = 2 * n, out = new Float32Array(to * wide * wide);
-  for (let t = 0; t < to; t++) out.fill(bias[t], t * wide * wide, (t + 1) * wide * wide);
-  for (let f = 0; f < from; f++) {
+  const wide = 2 * n, out = new Float32Array(wide * wide * to);
+  for (let i = 0; i < out.length; i++) out[i] = bias[i % to];
+  for (let u = 0; u < 16; u++) {
     for (let i = 0; i < n * n; i++) {
-      const value = maps[f * n * n + i];
-      if (value === 0) continue;
-      const top = 2 * Math.floor(i / n) - 1, left = 2 * (i % n) - 1;
-      for (let t = 0; t < to; t++) {
-        for (let u = 0; u < 4; u++) {
-          const row = top + u;
-          if (row < 0 || row >= wide) continue;
-          for (let v = 0; v < 4; v++) {
-            const column = left + v;
-            if (column < 0 || column >= wide) continue;
-            out[(t * wide + row) * wide + column] += value * weight[((f * to + t) * 4 + u) * 4 + v];
-          }
-        }
+      const row = 2 * Math.floor(i / n) - 1 + (u >> 2), column = 2 * (i % n) - 1 + (u & 3);
+      if (row < 0 || row >= wide || column < 0 || column >= wide) continue;
+      const at = (row * wide + column) * to;
+      for (let f = 0; f < from; f++) {
+        const value = maps[i * from + f];
+        if (value === 0) continue;
+        const kernel = (u * from + f) * to;
+        for (let t = 0; t < to; t++) out[at + t] += value * weight[kernel + t];
       }
     }
   }
   return out;
 }
 
+/** PyTorch's order (from, to, 16) of a transposed convolution's weights → (16, from, to), in which `paint` reads. */
+function inOrder({ weight, bias }, from, to) {
+  const moved = weight.map((_, i) => weight[(i % (from * to)) * 16 + Math.floor(i / (from * to))]);
+  return { weight: moved, bias };
+}
+
 /** Noise and a class → 784 pixels from 0 to 1. */
-function generate(noise, digit, { layers, latent, channels }) {
-  const [first, up1, up2, label] = layers, beside = latent / 2, wide = 2 * channels;
+function generate(noise, digit, { latent, channels, first, up1, up2, label }) {
+  const beside = latent / 2, wide = 2 * channels;
   const into = [...noise, ...label.weight.subarray(digit * beside, (digit + 1) * beside)];
-  const maps = new Float32Array(wide * 49);
-  for (let i = 0; i < maps.length; i++) {
-    let sum = first.bias[Math.floor(i / 49)];
-    for (let j = 0; j < into.length; j++) sum += first.weight[i * into.length + j] * into[j];
-    maps[i] = Math.max(0, sum);
+  const maps = new Float32Array(49 * wide);
+  for (let f = 0; f < wide; f++) {
+    for (let i = 0; i < 49; i++) {
+      let sum = first.bias[f];
+      for (let j = 0; j < into.length; j++) sum += first.weight[(49 * f + i) * into.length + j] * into[j];
+      maps[i * wide + f] = Math.max(0, sum);
+    }
   }
   const half = paint(maps, wide, channels, 7, up1).map((value) => Math.max(0, value));
   return paint(half, channels, 1, 14, up2).map((value) => (Math.tanh(value) + 1) / 2);
@@ -64,7 +67,8 @@ function distance(a, b) {
 function render({ model, el }) {
   const { latent = 16, channels = 20, layers: packed = [], digits: stored = "" } = model.get("config") ?? {};
   const { stage, controls, readout } = frame(el, "A generator of digits that runs in the page");
-  const network = { latent, channels, layers: packed.map(unpack) };
+  const [first, up1, up2, label] = packed.map(unpack);
+  const network = { latent, channels, first, up1: inOrder(up1, 2 * channels, channels), up2: inOrder(up2, channels, 1), label };
   const digits = unpackDigits(stored);
   const state = { digit: 3, first: 0, second: 0, strength: 1, seed: 1 };
   let made, panel, nearest;
@@ -75,8 +79,8 @@ function render({ model, el }) {
   }
 
   const columns = (stage.clientWidth || 600) < 480 ? 4 : 8, height = columns === 4 ? 460 : 320;
-  const label = "A made digit, the nearest real one, and sixteen more made digits; the text below says how alike they are";
-  const picture = canvas(stage, { label, height }, draw);
+  const told = "A made digit, the nearest real one, and sixteen more made digits; the text below says how alike they are";
+  const picture = canvas(stage, { label: told, height }, draw);
 
   function draw(pen, width, tall, ink) {
     if (!made) return;
@@ -109,10 +113,10 @@ function render({ model, el }) {
     pen.strokeRect(x + 0.5, y + 0.5, size - 1, size - 1);
   }
 
-  function update() {
+  function update(everything = true) {
     const other = noise(state.seed);
     made = generate([state.first, state.second, ...other.slice(2)], state.digit, network);
-    panel = Array.from({ length: PANEL }, (_, i) => generate(noise(1000 * state.seed + i + 1), state.digit, network));
+    if (everything) panel = Array.from({ length: PANEL }, (_, i) => generate(noise(1000 * state.seed + i + 1), state.digit, network));
     const far = digits.map((one) => distance(made, one));
     const index = far.indexOf(Math.min(...far));
     nearest = { index, label: index % 10, distance: far[index] };
@@ -125,8 +129,8 @@ function render({ model, el }) {
   }
 
   choice(controls, { label: "Digit", options: Object.fromEntries([...Array(10).keys()].map((k) => [k, String(k)])), value: state.digit }, (value) => { state.digit = Number(value); update(); });
-  slider(controls, { label: "First number", min: -2.5, max: 2.5, step: 0.1, value: 0 }, (value) => { state.first = value; update(); });
-  slider(controls, { label: "Second number", min: -2.5, max: 2.5, step: 0.1, value: 0 }, (value) => { state.second = value; update(); });
+  slider(controls, { label: "First number", min: -2.5, max: 2.5, step: 0.1, value: 0 }, (value) => { state.first = value; update(false); });
+  slider(controls, { label: "Second number", min: -2.5, max: 2.5, step: 0.1, value: 0 }, (value) => { state.second = value; update(false); });
   slider(controls, { label: "Strength of the noise", min: 0, max: 1.5, step: 0.1, value: 1 }, (value) => { state.strength = value; update(); });
   button(controls, "Other noise", () => { state.seed += 1; update(); });
   update();

@@ -83,7 +83,7 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     """Another class, both numbers, the strength from end to end, other noise: by keyboard."""
     start = agree(result())
     assert (start["digit"], start["strength"]) == (3, 1)
-    press_keys(root.get_by_label("Digit"), "ArrowDown")
+    press_keys(root.get_by_label("Digit", exact=True), "ArrowDown")
     assert agree(result())["digit"] == 4
     press_keys(root.get_by_label("First number"), "ArrowRight", 12)
     press_keys(root.get_by_label("Second number"), "ArrowLeft", 5)
