@@ -29,7 +29,7 @@ PARTS: dict[str, list[tuple[int, str, str]]] = {
     ],
     "Models that generate": [
         (19, "autoencoders_and_vae", "Autoencoders, VAE"),
-        (20, "gan_game", "The GAN game"),
+        (20, "gan_game", "A game of two networks"),
         (21, "gan_images", "GANs for images"),
         (22, "diffusion", "Diffusion"),
     ],
