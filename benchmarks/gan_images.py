@@ -3,9 +3,9 @@
 Fifteen CPU minutes of one core (OMP_NUM_THREADS=1). GANs play a number of steps that was fixed beforehand and are
 judged after the last one. `cheaters` are "generators" that cheat a score; `study` trains small classifiers on 200 real
 digits, with shifts or with digits made by a GAN that saw the same 200; rates and shares are tuned on one draw of 200
-and a validation part, tests on five others and the 1,000 held out. With a part's name, `python -m
-benchmarks.gan_images study`, it prints that part and stores nothing; without, it writes results/gan_images.json and
-results/gan_figure.json, a small generator at 8 bits for the page's figure.
+and a validation part, tests on five others and the 1,000 held out. It writes
+results/gan_images.json and results/gan_figure.json, a small generator at 5 bits for the page's figure; after
+`python -m benchmarks.gan_images PART …` those parts of it: parade, gans, study, figure.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ REAL, RATES, SHARES = 200, (1e-3, 2e-3, 4e-3), (0.25, 0.5)
 FACTORS = (0.25, 0.5, 0.75, 1.25, 1.5)  # of the noise
 JUDGE_EPOCHS, STUDY_STEPS = 15, 400
 LATENT, CHANNELS = 32, 24
-SMALL = (16, 20)  # latent and channels of the figure's generator
+SMALL = (16, 14)  # latent and channels of the figure's generator
+LEVELS, SHOWN = 15, 10  # its weights are whole numbers within ±15; training digits of each class beside it
 Pictures = tuple[Tensor, Tensor]  # (N, 1, 28, 28) within ±1, and labels (N,)
 LABELS = torch.arange(MADE) % 10
 
@@ -340,8 +341,8 @@ def one_study(draw: dict[str, Any], arm: dict[str, Any], rate: float, share: flo
 
 
 def figure() -> dict[str, Any]:
-    """A smaller generator at 8 bits, batch norms folded in, its noise turned so that the first two numbers move most;
-    and 200 training digits at 4 bits."""
+    """A smaller generator at 5 bits, batch norms folded in, its noise turned so that the first two numbers move most;
+    and 100 training digits at 4 bits."""
     (x, y), (held, _) = digits()
     judge = judges()[0]
     generator, _ = train(x, y, 0, size=SMALL)
@@ -359,13 +360,13 @@ def figure() -> dict[str, Any]:
             (up2.weight, up2.bias), (generator.label.weight, None),
         ]  # fmt: skip
         for weight, bias in parts:
-            scale = float(weight.abs().max()) / 127
+            scale = float(weight.abs().max()) / LEVELS
             packed["layers"].append({
                 "scale": scale, "weight": code((weight / scale).round().to(torch.int8).numpy()),
                 **({} if bias is None else {"bias": [float(f"{b:.5g}") for b in bias.tolist()]}),
             })  # fmt: skip
         for (weight, _), to, gain in zip(parts, (first, up1, up2, generator.label), (*gains, None, None), strict=True):
-            scale = float(weight.abs().max()) / 127
+            scale = float(weight.abs().max()) / LEVELS
             coarse = (weight / scale).round() * scale
             if to is first:
                 coarse = coarse / gain.repeat_interleave(49)[:, None]
@@ -373,12 +374,12 @@ def figure() -> dict[str, Any]:
                 coarse = coarse / gain[None, :, None, None]
             to.weight.copy_(coarse)
     after = scores(judge, *make(generator), x, held)
-    rows = equally(y, 20, torch.Generator().manual_seed(0))
+    rows = equally(y, SHOWN, torch.Generator().manual_seed(0))
     levels = ((x[rows] + 1) * 7.5).round().to(torch.uint8).numpy().ravel()
     packed["digits"] = code(levels[::2] * 16 + levels[1::2])
     FIGURE.write_text(json.dumps(packed) + "\n", encoding="utf8")
     found = {"before": before, "after": after, "bytes": FIGURE.stat().st_size}
-    say("figure", {name: row["recognised"] for name, row in (("float", before), ("8 bits", after))}, found["bytes"])
+    say("figure", {name: row["recognised"] for name, row in (("float", before), ("5 bits", after))}, found["bytes"])
     return found
 
 
@@ -395,12 +396,13 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {"parade": parade, "gans": gans
 
 def main() -> None:
     torch.set_num_threads(1)
-    chosen = sys.argv[1:]
-    found = {name: part() for name, part in PARTS.items() if not chosen or name in chosen}
-    if not chosen:
-        settings = {"steps": STEPS, "batch": BATCH, "rate": RATE, "seeds": len(SEEDS), "study_steps": STUDY_STEPS}
-        result = {**describe(COMMAND, ("numpy", "torch")), "threads": 1, **settings, **found}
-        RESULTS.write_text(json.dumps(rounded(result), indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    if wrong := set(sys.argv[1:]) - set(PARTS):
+        sys.exit(f"parts are {', '.join(PARTS)}, got {', '.join(sorted(wrong))}")
+    found = json.loads(RESULTS.read_text(encoding="utf8")) if RESULTS.exists() else {}
+    found |= {name: PARTS[name]() for name in sys.argv[1:] or PARTS}
+    settings = {"steps": STEPS, "batch": BATCH, "rate": RATE, "seeds": len(SEEDS), "study_steps": STUDY_STEPS}
+    result = {**describe(COMMAND, ("numpy", "torch")), "threads": 1, **settings}
+    RESULTS.write_text(json.dumps(rounded(found | result), indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ function distance(a, b) {
 }
 
 function render({ model, el }) {
-  const { latent = 16, channels = 20, layers: packed = [], digits: stored = "" } = model.get("config") ?? {};
+  const { latent = 16, channels = 14, layers: packed = [], digits: stored = "" } = model.get("config") ?? {};
   const { stage, controls, readout } = frame(el, "A generator of digits that runs in the page");
   const [first, up1, up2, label] = packed.map(unpack);
   const network = { latent, channels, first, up1: inOrder(up1, 2 * channels, channels), up2: inOrder(up2, channels, 1), label };
@@ -90,7 +90,7 @@ function render({ model, el }) {
     pen.font = "14px system-ui, sans-serif";
     const write = (text, x, y) => { pen.fillStyle = ink.ink; pen.fillText(text, x, y); };
     write("made", 0, 14);
-    write("nearest of 200 real", large + 3 * gap, 14);
+    write(`nearest of ${digits.length} real`, large + 3 * gap, 14);
     plate(pen, made, 0, line, large, ink);
     plate(pen, digits[nearest.index], large + 3 * gap, line, large, ink);
     const below = line + large + gap + line;
