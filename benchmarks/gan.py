@@ -72,7 +72,7 @@ def play(setting: Setting, seed: int, steps: int, every: int = 0) -> list[tuple[
     made = nn.Sequential(nn.Linear(4, 64), bend(), nn.Linear(64, 64), bend(), nn.Linear(64, 2))
     judge = nn.Sequential(nn.Linear(2, 64), bend(), nn.Linear(64, 64), bend(), nn.Linear(64, 1))
     if "spectral" in setting:
-        judge = nn.Sequential(*map(lambda m: spectral_norm(m) if isinstance(m, nn.Linear) else m, judge))
+        judge = nn.Sequential(*(spectral_norm(m) if isinstance(m, nn.Linear) else m for m in judge))
         judge.append(Times(setting["spectral"]))
     betas = (setting["beta1"], setting["beta2"])
     players = [torch.optim.Adam(net.parameters(), lr=setting["rate"], betas=betas) for net in (made, judge)]
@@ -119,41 +119,47 @@ def table(seen: list[list[tuple[int, float, float]]]) -> dict[str, list]:
     return {name: [row[i] for row in last] for i, name in enumerate(("modes", "good", "spread"))}
 
 
-def measure(workers: int, share: float = 1.0) -> dict[str, Any]:
-    """Everything; `share` shortens all games (for the test)."""
+def measure(workers: int, parts: list[str], before: dict[str, Any], share: float = 1.0) -> dict[str, Any]:
+    """The named parts, beside what was measured `before`; `share` shortens all games (to try the script)."""
     steps = int(STEPS * share)
-    grids = {n: [{**MATCHED, **s, "rate": r} for s, r in product(own, RATES)] for n, own in RIVALS.items()}
+    found = {**before, "steps": steps, "every": max(1, steps // 40)}
     with ProcessPoolExecutor(workers) as pool:
 
         def run(jobs: list[tuple[Setting, int, int, int]], what: str) -> list:
             return list(tqdm(pool.map(_play, jobs), total=len(jobs), desc=what))
 
-        one = {}
-        every = max(1, steps // 40)
-        for name, change in ONE.items():
-            seen = run([({**COLLAPSES, **change}, seed, steps, every) for seed in SEEDS], name)
-            one[name] = {"modes": [[s[0] for s in run] for run in seen], "good": [[s[1] for s in run] for run in seen]}
-        rivals = {}
-        for name, grid in grids.items():
-            value = [seen[-1][:2] for seen in run([(s, TUNING, steps, 0) for s in grid], f"{name}, tuning")]
-            best = grid[max(range(len(grid)), key=value.__getitem__)]  # modes first, then good samples
-            final = table(run([(best, seed, steps, 0) for seed in SEEDS], name))
-            changed = {k: v for k, v in best.items() if MATCHED.get(k) != v or k == "rate"}
-            rivals[name] = {"chosen": changed, "tuning": value, **final}
-            tqdm.write(f"{name}: {rivals[name]}")
-        best = {**MATCHED, **rivals["no penalty"]["chosen"]}
-        longer = table(run([(best, seed, 4 * steps, 0) for seed in SEEDS], "four times as long"))
-    return {"steps": steps, "every": every, "one": one, "rivals": rivals, "four times as long": longer}
+        if "one" in parts:
+            found["one"] = {}
+            for name, change in ONE.items():
+                seen = run([({**COLLAPSES, **change}, seed, steps, found["every"]) for seed in SEEDS], name)
+                columns = {"modes": 0, "good": 1}
+                found["one"][name] = {what: [[s[i] for s in game] for game in seen] for what, i in columns.items()}
+        if "rivals" in parts:
+            found["rivals"] = {}
+            for name, own in RIVALS.items():
+                grid = [{**MATCHED, **s, "rate": r} for s, r in product(own, RATES)]
+                value = [seen[-1][:2] for seen in run([(s, TUNING, steps, 0) for s in grid], f"{name}, tuning")]
+                best = grid[max(range(len(grid)), key=value.__getitem__)]  # modes first, then good samples
+                final = table(run([(best, seed, steps, 0) for seed in SEEDS], name))
+                changed = {k: v for k, v in best.items() if MATCHED.get(k) != v or k == "rate"}
+                found["rivals"][name] = {"chosen": changed, "tuning": value, **final}
+        if "longer" in parts:
+            best = {**MATCHED, **found["rivals"]["no penalty"]["chosen"]}
+            jobs = [(best, seed, 4 * steps, 0) for seed in SEEDS]
+            found["four times as long"] = table(run(jobs, "four times as long"))
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=1)
-    workers = parser.parse_args().workers
-    about = {**describe("python -m benchmarks.gan", ("torch",)), "seeds": SEEDS, "tuning seed": TUNING, "threads": 1}
-    found = {"about": about, **measure(workers)}
+    parser.add_argument("parts", nargs="*", default=["one", "rivals", "longer"], help="parts to measure again")
+    arguments = parser.parse_args()
     path = ROOT / "benchmarks" / "results" / "gan.json"
-    path.write_text(json.dumps(rounded(found, 4), indent=1, ensure_ascii=False) + "\n", encoding="utf8", newline="\n")
+    before = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
+    about = {**describe("python -m benchmarks.gan", ("torch",)), "seeds": SEEDS, "tuning seed": TUNING, "threads": 1}
+    found = rounded({**measure(arguments.workers, arguments.parts, before), "about": about})
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8", newline="\n")
 
 
 if __name__ == "__main__":
