@@ -331,3 +331,22 @@ def test_an_array_within_a_list_or_a_dictionary_is_told_by_its_shape():
     assert shown({"weights": [np.ones((50, 64))], "rate": 0.1}) == "{'weights': [array (50, 64)], 'rate': 0.1}"
     assert shown({"w": np.zeros((2, 3)), "n": 2}) == "{'w': array (2, 3), 'n': 2}"
     assert shown([np.arange(2)]) == "[array([0, 1])]"
+
+
+def test_same_speaks_pytorch_where_the_library_does(capsys):
+    torch = pytest.importorskip("torch")
+    x, target = np.array([0.5, -2.0]), np.array([1.0, 0.0])
+
+    def mine(score, wanted):
+        return (torch.log(1 + torch.exp(score)) - wanted * score).mean()
+
+    library = torch.nn.functional.binary_cross_entropy_with_logits
+    same(mine, library, x, target)
+    assert "agree on the output () and 2 gradients" in capsys.readouterr().out
+    same(lambda x, y: x * y, torch.mul, x, target, gradients=lambda x, y: (y, x))
+
+    def cut(score, wanted):
+        return mine(score.detach(), wanted) + 0 * score.sum()
+
+    with pytest.raises(AssertionError, match="gradient of input 0"):
+        same(cut, library, x, target)

@@ -120,15 +120,16 @@ def same(
 ) -> None:
     """Show that `mine` computes what `library` computes: outputs, and every gradient.
 
-    inputs: float arrays become tensors that require a gradient; anything else is passed as it is. `library` gets the
-    tensors. So does `mine`, unless `gradients` is given: then mine gets arrays, and gradients(*inputs) must return, for
-    each float array in turn, the derivative of the sum of mine's output (without it, of a sum with random weights).
+    inputs: float arrays become tensors that require a gradient (PyTorch's, if `library` is of PyTorch or minilib.pt);
+    anything else is passed as it is. `library` gets the tensors. So does `mine`, unless `gradients` is given: then mine
+    gets arrays, and gradients(*inputs) must return, for each float array in turn, the derivative of the sum of mine's
+    output (without it, of a sum with random weights).
     Raises AssertionError at the first difference.
     """
-    from minilib.scratch.tensor import Tensor
+    leaf, lift = _makers(library)
 
     def tensors() -> list[Any]:
-        return [Tensor(np.array(x), requires_grad=True) if _needs_gradient(x) else x for x in inputs]
+        return [leaf(np.array(x)) if _needs_gradient(x) else x for x in inputs]
 
     theirs, ours = tensors(), tensors()
     expected = library(*theirs)
@@ -136,17 +137,17 @@ def same(
     shape = np.shape(_plain(got))
     _agree("output", _plain(got), _plain(expected), rtol, atol)
     checked = 0
-    if isinstance(expected, Tensor) and expected.requires_grad:
+    if getattr(expected, "requires_grad", False):
         # a plain sum would show nothing of softmax, whose outputs always sum to 1
         weights = np.ones(shape) if gradients else np.random.default_rng(0).standard_normal(shape)
-        expected.backward(weights)
+        expected.backward(lift(weights))
         if gradients:
             hand = gradients(*inputs)
             found = list(hand) if isinstance(hand, tuple) else [hand]
         else:
-            if not (isinstance(got, Tensor) and got.requires_grad):
+            if not getattr(got, "requires_grad", False):
                 raise AssertionError("yours gives back no tensor with a gradient: use tensor operations, or gradients=")
-            got.backward(weights)
+            got.backward(lift(weights))
             found = [x.grad for x in ours if _needs_gradient(x)]
         wanted = [x for x in theirs if _needs_gradient(x)]
         if len(found) != len(wanted):
@@ -158,6 +159,18 @@ def same(
     names = [getattr(f, "__name__", type(f).__name__) for f in (mine, library)]
     slopes = f" and {checked} gradient{'s' * (checked > 1)}" if checked else ""
     print(f"same: {names[0]} and {names[1]}\n      agree on the output {shape}{slopes}")
+
+
+def _makers(library: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What makes an array a tensor with a gradient, and one handed to backward, in the library's framework."""
+    home = getattr(library, "__module__", None) or type(library).__module__
+    if home.startswith(("torch", "minilib.pt")):
+        import torch
+
+        return lambda x: torch.tensor(x, requires_grad=True), torch.as_tensor
+    from minilib.scratch.tensor import Tensor
+
+    return lambda x: Tensor(x, requires_grad=True), lambda x: x
 
 
 def _needs_gradient(x: Any) -> bool:
