@@ -1,7 +1,7 @@
 """The ring of eight Gaussians: which single change cures collapse, and does a penalty beat its matched control?
 
-`python -m benchmarks.gan`, with OMP_NUM_THREADS=1, writes benchmarks/results/gan.json; ten minutes on one core;
-`--workers 8` shares the runs among processes. Every arm of `rivals` tries six settings on a seed of its own, then
+`python -m benchmarks.gan`, with OMP_NUM_THREADS=1, writes benchmarks/results/gan.json; half an hour on one core;
+`--workers 8` shares the runs among processes. Every arm of `rivals` tries nine settings on a seed of its own, then
 plays three fresh seeds; all play the same number of steps. `one` changes one thing of the arm that collapses.
 """
 
@@ -35,7 +35,7 @@ ONE: dict[str, Setting] = {
     "nothing": {}, "β₂ = 0.99": {"beta2": 0.99}, "rate falls": {"decay": True}, "R1, γ = 0.3": {"r1": 0.3},
     "leaky ReLU": {"leaky": True}, "β₁ = 0": {"beta1": 0.0},
 }  # fmt: skip
-RATES = (2e-3, 4e-3)
+RATES = (2e-3, 4e-3, 8e-3)
 RIVALS: dict[str, list[Setting]] = {
     "no penalty": [{"beta2": b} for b in (0.9, 0.99, 0.999)],
     "R1": [{"r1": s} for s in (0.03, 0.3, 3.0)],
