@@ -291,7 +291,7 @@ function render({ model, el }) {
   button(controls, "Restart", again);
   choice(controls, { label: "Activation", options: { relu: "ReLU", leaky: "leaky ReLU" }, value: settings.activation }, set("activation"));
   slider(controls, { label: "Momentum β₁", min: 0, max: 0.9, step: 0.1, value: settings.beta1 }, set("beta1"));
-  choice(controls, { label: "R1, strength γ", options: { 0: "none", 0.1: "0.1", 0.3: "0.3", 1: "1", 3: "3", 10: "10" }, value: settings.r1 }, set("r1", Number));
+  choice(controls, { label: "R1, strength γ", options: { "0.0": "none", 0.1: "0.1", 0.3: "0.3", "1.0": "1", "3.0": "3", "10.0": "10" }, value: settings.r1.toFixed(1) }, set("r1", Number));
   slider(controls, { label: "Seed", min: 1, max: 20, value: settings.seed }, set("seed"));
   refresh();
   return () => { playing.stop(); picture.stop(); };
