@@ -211,11 +211,11 @@ function drawCurve(pen, { x, y, w, h }, game, { name, top, title, mark, colour }
   pen.setLineDash([]);
   pen.fillStyle = paint.ink;
   pen.textAlign = "left";
-  pen.fillText(title, x - 20, y - 9);
+  pen.fillText(title, x - 20, y - 12);
   pen.textAlign = "right";
   pen.fillText(mark, x - 5, y + 5);
   pen.fillText("0", x - 5, y + h + 2);
-  pen.fillText(`${last} steps`, x + w, y + h + 16);
+  pen.fillText(`${last.toLocaleString("en")} steps`, x + w, y + h + 16);
   pen.strokeStyle = colour;
   pen.lineWidth = 1.8;
   line(game.history.map((look) => [X(look.steps), Y(look[name])]));
