@@ -2,8 +2,7 @@
 
 `python -m benchmarks.gan`, with OMP_NUM_THREADS=1, writes benchmarks/results/gan.json; half an hour on one core;
 `--workers 8` shares the runs among processes. Every arm of `rivals` tries nine settings on a seed of its own, then
-plays three fresh seeds; all play the same number of steps. `one` changes one thing of the arm that collapses; `again`
-plays the control and R1, as they were chosen, on ten more seeds.
+plays three fresh seeds; all play the same number of steps. `one` changes one thing of the arm that collapses.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ from benchmarks.machine import describe, rounded
 from minilib.pt import gan
 
 ROOT = Path(__file__).resolve().parent.parent
-SEEDS, MORE, TUNING = (0, 1, 2), tuple(range(10, 20)), 100
-PARTS = ("one", "rivals", "longer", "again")
+SEEDS, TUNING = (0, 1, 2), 100
 STEPS = 3000
 ANGLES = torch.arange(8) * math.pi / 4
 CENTRES = 2 * torch.stack([ANGLES.cos(), ANGLES.sin()], 1)  # (8, 2)
@@ -149,32 +147,17 @@ def measure(workers: int, parts: list[str], before: dict[str, Any], share: float
             best = {**MATCHED, **found["rivals"]["no penalty"]["chosen"]}
             jobs = [(best, seed, 4 * steps, 0) for seed in SEEDS]
             found["four times as long"] = table(run(jobs, "four times as long"))
-        if "again" in parts:
-            found["again"] = {}
-            for name in ("no penalty", "R1"):
-                best = {**MATCHED, **found["rivals"][name]["chosen"]}
-                found["again"][name] = table(run([(best, seed, steps, 0) for seed in MORE], f"{name}, more seeds"))
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), help="parts to measure again")
+    parser.add_argument("parts", nargs="*", default=["one", "rivals", "longer"], help="parts to measure again")
     arguments = parser.parse_args()
     path = ROOT / "benchmarks" / "results" / "gan.json"
     before = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
-    about = {
-        **describe("python -m benchmarks.gan", ("torch",)),
-        "seeds": SEEDS,
-        "more seeds": MORE,
-        "tuning seed": TUNING,
-        "threads": 1,
-    }
-    about["commits"] = {
-        **before.get("about", {}).get("commits", {}),
-        **dict.fromkeys(arguments.parts, about.pop("commit")),
-    }
+    about = {**describe("python -m benchmarks.gan", ("torch",)), "seeds": SEEDS, "tuning seed": TUNING, "threads": 1}
     found = rounded({**measure(arguments.workers, arguments.parts, before), "about": about})
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8", newline="\n")
 
