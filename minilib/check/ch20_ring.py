@@ -56,7 +56,7 @@ def _count_cases(rng: np.random.Generator) -> list[Inputs]:
     return [(few, centres, 0.3, 0.25), (many, centres, 0.3, 0.02), (many[rng.permutation(200)], centres, 0.3, 0.02)]
 
 
-def _count(samples: Array, centres: Array, radius: float, least: float, of: str = "all", cut: bool = True) -> Any:
+def _count(samples: Array, centres: Array, radius: float, least: float, *, of: str = "all", cut: bool = True) -> Any:
     distance = np.linalg.norm(samples[:, None] - centres, axis=2)
     nearest, good = distance.argmin(1), distance.min(1) < radius
     inside = good if cut else np.ones_like(good)
