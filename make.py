@@ -164,9 +164,9 @@ def exercises() -> None:
 
 
 def bench() -> None:
-    """race the engine against PyTorch, autograd and micrograd, and store the result"""
+    """race engines, networks, tokenisers and forms of the GPT, and store the results; an hour and a half"""
     set_up("test")
-    for race in ("engine", "networks"):
+    for race in ("engine", "networks", "tokenisers", "gpt"):
         run(PYTHON, "-m", f"benchmarks.{race}", **ONE_THREAD)
 
 

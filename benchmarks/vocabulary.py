@@ -2,7 +2,8 @@
 
 Merges are learnt from the first 85 % of the plays, rates chosen on the next 5 %, and a stretch of the last 10 % is
 looked at once, by three seeds. Seconds are CPU seconds of one core (OMP_NUM_THREADS=1); rivals take their steps in
-turn, each on its own clock. "256, far" is the control: bytes with a window as long, in bytes, as that of 4,096 tokens.
+turn, each on its own clock. "256, far" is the control: bytes with a window as long, in bytes, as that of 4,096 tokens,
+and a batch that gives a step as many bytes as a step of "256" reads.
 Writes benchmarks/results/vocabulary.json.
 """
 
@@ -26,8 +27,13 @@ from minilib.text import BPETokenizer
 
 RESULTS = Path(__file__).parent / "results" / "vocabulary.json"
 COMMAND = "python -m benchmarks.vocabulary"
-RIVALS = {"256": (256, 64), "1,024": (1024, 64), "4,096": (4096, 64), "256, far": (256, 192)}  # tokens, window
-RATES, SEEDS, BATCH = (4e-3, 8e-3, 1.6e-2, 3.2e-2), (0, 1, 2), 12
+RIVALS = {  # tokens, window, batch
+    "256": (256, 64, 12),
+    "1,024": (1024, 64, 12),
+    "4,096": (4096, 64, 12),
+    "256, far": (256, 192, 4),
+}
+RATES, SEEDS = (4e-3, 8e-3, 1.6e-2, 3.2e-2), (0, 1, 2)
 TUNING, SECONDS = 6, 12
 JUDGED = 120_000  # characters
 
@@ -36,7 +42,7 @@ class Runner:
     """A model on its own clock; the rate warms up and falls along that clock."""
 
     def __init__(self, name: str, ids: np.ndarray, rate: float, seconds: float, seed: int):
-        vocabulary, self.window = RIVALS[name]
+        vocabulary, self.window, self.batch = RIVALS[name]
         torch.manual_seed(seed)
         self.model = GPT(GPTConfig(vocabulary, self.window, d_model=64, nhead=2, num_layers=2))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate)
@@ -49,7 +55,7 @@ class Runner:
         for _ in range(5):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.schedule(int(1000 * min(1.0, self.used / self.seconds)))
-            starts = self.rng.integers(0, len(self.ids) - self.window, BATCH)
+            starts = self.rng.integers(0, len(self.ids) - self.window, self.batch)
             cut = torch.from_numpy(self.ids[starts[:, None] + np.arange(self.window + 1)])
             loss = F.cross_entropy(self.model(cut[:, :-1]).flatten(0, 1), cut[:, 1:].flatten())
             self.optimizer.zero_grad()
@@ -95,7 +101,7 @@ def main() -> None:
     torch.set_num_threads(1)
     text = "".join(data.shakespeare().values())
     a, b = int(0.85 * len(text)), int(0.9 * len(text))
-    tokenizers = {size: BPETokenizer.train(text[:a], size) for size in {size for size, _ in RIVALS.values()}}
+    tokenizers = {size: BPETokenizer.train(text[:a], size) for size in {size for size, _, _ in RIVALS.values()}}
     ids = {size: tokenizer.encode(text[:a]) for size, tokenizer in tokenizers.items()}
     size = {name: RIVALS[name][0] for name in RIVALS}
 
@@ -117,8 +123,9 @@ def main() -> None:
             print(seed, name, runs[name][-1], flush=True)
     result: dict[str, Any] = {
         **describe(COMMAND, ("numpy", "torch")),
-        "threads": 1, "batch": BATCH, "seconds": {"tuning": TUNING, "runs": SECONDS},
-        "window": {name: window for name, (_, window) in RIVALS.items()},
+        "threads": 1, "seconds": {"tuning": TUNING, "runs": SECONDS},
+        "window": {name: window for name, (_, window, _) in RIVALS.items()},
+        "batch": {name: batch for name, (_, _, batch) in RIVALS.items()},
         "weights": {
             name: sum(p.numel() for p in Runner(name, ids[size[name]], 1e-3, 1, 0).model.parameters())
             for name in RIVALS

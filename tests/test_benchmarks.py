@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import engine, gan, networks, rivals
+from benchmarks import engine, gan, gpu, networks, rivals, vocabulary
+from benchmarks import gpt as pt_gpt
 from minilib.config import GPTConfig
 from minilib.scratch import Tensor, nn
 from minilib.scratch.attention import GPT
+from minilib.text import CharTokenizer
 
 CONFIG = GPTConfig(vocab_size=7, context=6, d_model=8, nhead=2, num_layers=2)
 RNG = np.random.default_rng(0)
@@ -96,3 +99,71 @@ def test_the_stored_race_is_the_one_that_the_script_plays():
     for name, arm in stored["rivals"].items():
         assert len(arm["tuning"]) == len(gan.RIVALS[name]) * len(gan.RATES)
         assert len(arm["good"]) == len(gan.SEEDS)
+
+
+def test_the_plain_gpt_of_torchs_layers_is_ours():
+    torch.manual_seed(0)
+    ours = pt_gpt.GPT(CONFIG)
+    theirs = pt_gpt.PlainGPT(CONFIG)
+    theirs.load_state_dict(ours.state_dict())
+    ids = torch.tensor([[3, 1, 4, 1, 5]])
+    torch.testing.assert_close(theirs(ids), ours(ids))
+    found = pt_gpt.write_times(5, rounds=1)  # raises where the three ways write different texts
+    assert found.keys() == {"cached", "uncached", "torch's layers"}
+
+
+def test_the_judge_of_the_gpts_guesses_every_character_but_the_first_once():
+    class Knows(torch.nn.Module):
+        """Certain that the next is one more; sees no further than it may."""
+
+        def forward(self, ids):
+            return 20.0 * torch.nn.functional.one_hot((ids + 1) % 7, 7)
+
+    ids = torch.arange(64 * 3 + 10) % 7
+    right = pt_gpt.judge(Knows(), ids)
+    wrong = ids.clone()
+    wrong[-1] = (wrong[-1] + 1) % 7  # the last of all, in a short piece
+    assert pt_gpt.judge(Knows(), wrong) - right == pytest.approx(20 / (len(ids) - 1), rel=1e-4)
+
+
+def test_the_race_of_gpts_runs_from_start_to_end(monkeypatch):
+    text = torch.arange(3000) % 7
+    monkeypatch.setattr(pt_gpt, "corpus", lambda: (CharTokenizer("abcdefg"), text))
+    monkeypatch.setattr(pt_gpt, "FORMS", {name: pt_gpt.FORMS[name] for name in ("plain", "lean", "lean + QK-norm")})
+    monkeypatch.setattr(pt_gpt, "RATES", (1e-3, 3e-3))
+    monkeypatch.setattr(pt_gpt, "SEEDS", (0, 1))
+    with ThreadPoolExecutor(1) as pool:
+        found = pt_gpt.race(pool, {"plain": 1.0, "lean": 1.5, "lean + QK-norm": 2.0}, share=0.003)
+    assert found["rates"].keys() == {"plain", "lean"}
+    assert found["race"]["lean"]["steps"] == {"equal time": 4, "equal steps": 6, "few steps": 1}
+    losses = [x for row in found["race"].values() for what in row["steps"] for x in row[what]]
+    assert len(losses) == 14 and all(0 < x < 3 for x in losses)
+
+
+def test_what_a_gpu_would_measure_runs_here_in_small():
+    found = gpu.measure(gpu.TINY, torch.device("cpu"), compiled=False)  # a compiler takes a minute
+    assert not [name for name, part in found.items() if isinstance(part, str)], found
+    assert all(row["tokens/s"] > 0 for row in found["training"].values())
+    assert found["agreement"] == 0 and len(found["larger"]["samples"]) == 3
+
+
+def test_without_a_gpu_the_script_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["gpu", "--device", "cuda:7"])
+    with pytest.raises(SystemExit, match="no GPU was found"):
+        gpu.main()
+
+
+def test_the_control_of_the_vocabulary_race_reads_as_many_bytes_a_step():
+    windows = {name: window * batch for name, (_, window, batch) in vocabulary.RIVALS.items()}
+    assert windows["256, far"] == windows["256"] == windows["1,024"] == windows["4,096"]
+
+
+def test_the_models_of_the_vocabulary_race_learn_in_turn():
+    ids = np.tile(np.arange(5), 60)
+    runners = [vocabulary.Runner(name, ids, 4e-3, 0.2, 0) for name in ("256", "256, far")]
+    untrained = [vocabulary.losses(runner.model, ids, runner.window).mean() for runner in runners]
+    vocabulary.race(runners)
+    for runner, before in zip(runners, untrained, strict=True):
+        assert runner.steps >= 5 and runner.used >= runner.seconds
+        found = vocabulary.losses(runner.model, ids, runner.window)
+        assert len(found) == len(ids) - 1 and found.mean() < before - 0.5

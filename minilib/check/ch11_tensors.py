@@ -108,9 +108,27 @@ def _neighbours(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 # 11.keep_best --------------------------------------------------------------------------------------------------------
 def _best_cases(rng: np.random.Generator) -> list[Inputs]:
     cases: list[Inputs] = []
-    for scores in ([0.5, 0.9, 0.7], [0.2, 0.8, 0.8, 0.4, 0.6], [0.9, 0.1, 0.3, 0.2]):
-        cases.append((rng.standard_normal(2).round(2), rng.standard_normal((len(scores), 2)).round(2), scores, 0.5))
+    for scores in ([0.5, 0.9, 0.7], [0.2, 0.8, 0.8, 0.4, 0.6], [0.9, 0.1, 0.3, 0.2], [-3.1, -1.2, -2.0]):
+        w, gradients = rng.standard_normal(2).round(2), list(rng.standard_normal((len(scores), 2)).round(2))
+        if len(scores) == 4:
+            gradients[2] = w  # the same array: whoever overwrites the given w walks along another gradient
+        cases.append((w, gradients, scores, 0.5))
     return cases
+
+
+def _overwritten(w: Array, gradients: list[Array], scores: list[float], rate: float) -> tuple[Array, Array]:
+    """What comes out if the walk itself happens in the given w, which may be one of the gradients."""
+    at = w.copy()
+    walk = []
+    for g in gradients:
+        at = at - rate * (at if g is w else g)
+        walk.append(at)
+    return walk[int(np.argmax(scores))], at
+
+
+def _below_zero(walks: list[Array], inputs: list[Inputs], best: list[Array], place: int) -> list[Array]:
+    """The best weights if no score below 0 counts: what was kept at the start stays, the first w or w itself."""
+    return [b if max(case[2]) > 0 else walk[place] for walk, case, b in zip(walks, inputs, best, strict=True)]
 
 
 @exercise("11.keep_best", "A snapshot that stays", _best_cases)
@@ -126,12 +144,19 @@ def _keep_best(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     def fits(part: int, wanted: list[Array]) -> bool:
         return all(close(got[part], one, 1e-4, 1e-5) for got, one in zip(outputs, wanted, strict=True))
 
-    if fits(0, [best for best, _ in right]) and fits(1, [last for _, last in right]):
+    if fits(0, [pair[0] for pair in right]) and fits(1, [pair[1] for pair in right]):
         return
     cases = range(len(inputs))
     at = next(i for i in cases if not all(close(a, b, 1e-4, 1e-5) for a, b in zip(outputs[i], right[i], strict=True)))
     latest = [len(scores) - 1 - int(np.argmax(scores[::-1])) for _, _, scores, _ in inputs]
+    best = [pair[0] for pair in right]
+    below = "scores may be below 0: begin with −∞ as the best so far"
+    given = [_overwritten(*case) for case in inputs]
+    if fits(0, [pair[0] for pair in given]) and fits(1, [pair[1] for pair in given]):
+        hint = "the array w that was given has been overwritten: `from_numpy` shares its memory, `torch.tensor` copies"
+        yield Problem(at, right[at], hint)
     typical = [
+        (0, _below_zero(walks, inputs, best, 0), below), (0, _below_zero(walks, inputs, best, -1), below),
         (0, [walk[-1] for walk in walks], "the snapshot went on walking: it shares its numbers with w, so copy them"),
         (0, [walks[i][tops[i]] for i in cases], "the snapshot is one step too early: scores[t] is that after step t"),
         (0, [walks[i][latest[i] + 1] for i in cases], "of two equal scores the first counts: > and not >="),
@@ -141,9 +166,9 @@ def _keep_best(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         ),
         (1, [walk[0] for walk in walks], "the last weights are still the first: each step changes w"),
         (1, [2 * walk[0] - walk[-1] for walk in walks], "the walk goes uphill: the step is against the gradient"),
-        (1, [best for best, _ in right], "the last weights are asked for as they are, after all steps"),
+        (1, best, "the last weights are asked for as they are, after all steps"),
     ]  # fmt: skip
-    if fits(0, [last for _, last in right]) and fits(1, [best for best, _ in right]):
+    if fits(0, [last for _, last in right]) and fits(1, best):
         yield Problem(at, right[at], "the order: first the best weights, then the last")
     for part, wanted, hint in typical:
         if fits(part, wanted) and not fits(part, [pair[part] for pair in right]):
@@ -153,8 +178,12 @@ def _keep_best(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 
 # 11.logs -------------------------------------------------------------------------------------------------------------
 LOGS = {"A": "shared storage", "B": "every pair", "C": "training mode", "D": "heap", "E": "cut graph"}
+OVERFITTING_HINTS = {
+    "A": "overfitting may explain the fall from 0.97 to 0.92, but not why the state of the best epoch scores 0.92",
+    "C": "overfitting is between different rows; here are the same weights and the same rows: only the batch differs",
+}
 LOG_HINTS = {
-    "A": "training and log are sound; only the file, opened later, disagrees with the log",
+    "A": "training and log are sound; only the state that was kept disagrees with the log",
     "B": "a constant gets R² = 0; what loss lets a network fall to the variance of the targets, and no further?",
     "C": "the weights are the same and the answers are not: what differs is the number of rows in a batch",
     "D": "the gradient of one and the same batch grows by its own size with each call",
@@ -177,7 +206,6 @@ def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             words = "'" + "', '".join(sorted(known | {"none", "overfitting"})) + "'"
             yield Problem(0, f"for {letter} one of {words}", f"log {letter} has no name from the list")
         if said == "overfitting":
-            yield Problem(
-                0, "another bug", f"overfitting is a gap between training rows and others, and {letter} has none"
-            )
+            general = f"overfitting is a gap between training rows and others, and {letter} shows none"
+            yield Problem(0, f"another bug for {letter}", OVERFITTING_HINTS.get(letter, general))
         yield Problem(0, f"another bug for {letter}", LOG_HINTS[letter])

@@ -133,9 +133,9 @@ def _origins(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     clues = {
         "A": "A: who writes about millions and a president?",
         "B": "B: does any of its tokens begin with a blank? What kind of text has a single word a line?",
-        "C": "C: which text says thanks, good night, and puts four dots in a row?",
+        "C": "C: which text puts four dots in a row, and writes RE, pt and a 4?",
         "D": "D: capitals spell names of persons. Where does a name stand in capitals before what is said?",
-        "E": "E: who writes enough, feel, art and two single quotes for one double?",
+        "E": "E: which text writes every, enough, feel, and two single quotes for one double?",
     }
     if strange:
         yield Problem(0, "the five names", f"{strange[0]!r} is not among {', '.join(sorted(ORIGINS.values()))}")

@@ -76,6 +76,9 @@ def each_can_win() -> None:
         assert scores["XYZ".index(winner)] > max(others) + 10, (setting, scores)
     x, y, _ = at[0.01, 30]
     assert x > 2.5 * y
+    rates = [10 ** (k / 4 - 3) for k in range(13)]  # those of the slider
+    x, y = (max((expected(program, rate, 100)["right"], round(rate, 2)) for rate in rates) for program in "XY")
+    assert (x, y) == ((91, 0.18), (85, 0.56))  # even at its best rate the right program loses
 
 
 def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:

@@ -80,6 +80,27 @@ def _walk(w, gradients, scores, rate, *, copy=True, early=False, latest=False, l
     return kept, w
 
 
+def _in_place(w, gradients, scores, rate):
+    """The given w is overwritten, as by torch.from_numpy."""
+    best, kept = -np.inf, None
+    for slope, score in zip(gradients, scores, strict=True):
+        w -= rate * slope
+        if score > best:
+            best, kept = score, w.copy()
+    return kept, w
+
+
+def _from_zero(w, gradients, scores, rate, *, alias=False):
+    """No score below 0 counts."""
+    w, best = w.copy(), 0
+    kept = w if alias else w.copy()
+    for slope, score in zip(gradients, scores, strict=True):
+        w -= rate * slope
+        if score > best:
+            best, kept = score, w.copy()
+    return kept, w
+
+
 def _walked(**how):
     return lambda *case: _walk(*case, **how)
 
@@ -132,6 +153,9 @@ WRONG = {
     ],
     "11.keep_best": [
         (_walked(copy=False), "went on walking"),
+        (_in_place, "has been overwritten"),
+        (_from_zero, "scores may be below 0"),
+        (lambda *case: _from_zero(*case, alias=True), "scores may be below 0"),
         (_walked(early=True), "one step too early"),
         (_walked(latest=True), "of two equal scores"),
         (_walked(lowest=True), "the lowest score"),
@@ -153,12 +177,14 @@ WRONG = {
         (lambda x, t, start, rates, steps, x_new: np.zeros((len(rates), len(x_new))), "change only what is wrong"),
     ],
     "11.logs": [
-        (lambda: {**RIGHT, "A": "none"}, "only the file"),
+        (lambda: {**RIGHT, "A": "none"}, "only the state"),
+        (lambda: {**RIGHT, "A": "overfitting"}, "may explain the fall"),
         (lambda: {**RIGHT, "B": "none"}, "the variance of the targets"),
         (lambda: {**RIGHT, "C": "none"}, "number of rows in a batch"),
         (lambda: {**RIGHT, "D": "none"}, "grows by its own size"),
         (lambda: {**RIGHT, "E": "heap"}, "has not moved by a single digit"),
-        (lambda: {**RIGHT, "C": "overfitting"}, "a gap between training rows"),
+        (lambda: {**RIGHT, "B": "overfitting"}, "a gap between training rows"),
+        (lambda: {**RIGHT, "C": "overfitting"}, "the same weights and the same rows"),
         (lambda: {"A": "shared storage"}, "no name from the list"),
         (lambda: list(RIGHT), "a dictionary from the letters"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from minilib.check.ch13_merges import _changes, _greedy, _never, _stream
@@ -15,12 +17,21 @@ def changes(fault):
     return wrong
 
 
+def with_zeros(pieces, times, pair, new):
+    untouched = {p: 0 for ids in pieces for p in pairwise(ids)}
+    return untouched | _changes(pieces, times, pair, new)
+
+
 def from_the_left(word, vocabulary):
     return _greedy(word, vocabulary)
 
 
 def from_the_right(word, vocabulary):
     return _greedy(word, vocabulary, True)
+
+
+def shorter_of_both(word, vocabulary):
+    return min(from_the_left(word, vocabulary), from_the_right(word, vocabulary), key=len)
 
 
 def how_many(word, vocabulary):
@@ -109,10 +120,12 @@ WRONG = {
         (changes("only"), "not only the pair itself"),
         (changes("sign"), "sign is turned"),
         (changes("after"), "after minus before"),
+        (with_zeros, "sums to zero"),
     ],
     "13.fewest": [
         (from_the_left, "longest token from the left"),
         (from_the_right, "longest token from the right"),
+        (shorter_of_both, "longest token from the left"),
         (how_many, "not their number"),
         (letters, "single letters always do"),
         (whole_word, "not in the vocabulary"),
@@ -136,12 +149,14 @@ WRONG = {
         (never("inside"), "other merges come first"),
         (never("made"), "count after all merges"),
         (never("bytes"), "256 and more"),
+        (never("characters"), "word.encode()"),
         (those_that_come, "asked for are the others"),
         (places, "the id is 256 more"),
     ],
     "13.origins": [
         ({**ORIGINS, "A": "tweets", "C": "news"}, "millions and a president"),
         ({**ORIGINS, "C": "films", "E": "tweets"}, "four dots"),
+        ({**ORIGINS, "E": "tweets"}, "every, enough, feel"),
         ({**ORIGINS, "D": "surnames", "B": "plays"}, "begin with a blank"),
     ],
     "13.bill": [
