@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minilib.check.ch20_players import _kl, _round
-from minilib.check.ch20_ring import LABELS, _count, _verdicts
+from minilib.check.ch20_ring import LABELS, SEVERAL, _count, _verdicts
 
 
 def forged(p, q, share):
@@ -78,6 +78,23 @@ def in_turn(x, y, rate, steps):
     return np.array(path)
 
 
+def two_steps(x, y, rate, steps):
+    path = [(x, y)]
+    for _ in range(steps):
+        ahead_x, ahead_y = x - rate * y, y + rate * x
+        x, y = ahead_x - rate * ahead_y, ahead_y + rate * ahead_x
+        path.append((x, y))
+    return np.array(path)
+
+
+def weak_friction(x, y, rate, steps):
+    path = [(x, y)]
+    for _ in range(steps):
+        x, y = x - rate * y, y + rate * (x - 0.2 * y)
+        path.append((x, y))
+    return np.array(path)
+
+
 def straight(x, y, rate, steps):
     return np.array([(x, y)]) * (1 - rate / 4) ** np.arange(steps + 1)[:, None]
 
@@ -93,6 +110,10 @@ def of_the_good(*case):
 def how_many(*case):
     modes, share = _count(*case)
     return modes, share * len(case[0])
+
+
+def _kind_of_verdict(kind):
+    return lambda runs: _verdicts(runs, kind)
 
 
 def _log(**changes):
@@ -112,17 +133,22 @@ WRONG = {
     ],
     "20.stop_spiral": [
         (as_given, "outwards"), (lambda x, y, rate, steps: as_given(x, y, rate / 10, steps), "it circles"),
-        (in_turn, "it circles"), (straight, "does not play"),
+        (in_turn, "it circles"), (two_steps, "from where you stand"), (weak_friction, "friction larger than the rate"),
+        (straight, "does not play"),
     ],
     "20.count_modes": [
         (nearest_only, "within the radius"), (of_the_good, "not of the good ones"), (how_many, "how many"),
+        (lambda *case: _count(*case, each=True), "the nearest alone"),
     ],
     "20.read_log": [
         (_log(B="healthy"), "no progress"), (_log(A="judge asleep"), "look at the modes"),
         (_log(D="healthy"), "has learnt nothing"), (_log(C="healthy"), "they wander"),
+        (_log(A="collapsed"), "keeps rising"),
     ],
     "20.who_cured": [
-        (lambda runs: _verdicts(runs, "loose"), "leave it out"), (lambda runs: _verdicts(runs, "one seed"), "is luck"),
-        (lambda runs: _verdicts(runs, "means"), "hide the spread"),
+        *((_kind_of_verdict(kind), "more than one factor") for kind in SEVERAL),
+        (_kind_of_verdict("never usual"), "neither has its usual value"), (_kind_of_verdict("one seed"), "is luck"),
+        (_kind_of_verdict("means"), "hide the spread"), (_kind_of_verdict("seed by seed"), "no partner"),
+        (_kind_of_verdict("ties"), "a tie is not better"),
     ],
 }  # fmt: skip
