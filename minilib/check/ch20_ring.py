@@ -208,7 +208,9 @@ def _who_cured(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         if got == expected:
             continue
         hint = "for each factor, look for two runs that differ in it alone, and compare all their seeds"
-        made = [k for k in CURE_HINTS if all(o == _verdicts(case[0], k) for case, o in zip(inputs, outputs, strict=True))]
+        made = [
+            k for k in CURE_HINTS if all(o == _verdicts(case[0], k) for case, o in zip(inputs, outputs, strict=True))
+        ]
         if made:
             hint = CURE_HINTS[made[0]]
         elif set(got) - set(expected):
