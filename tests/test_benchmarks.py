@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import engine, gpu, networks, rivals, vocabulary
+from benchmarks import engine, gan, gpu, networks, rivals, vocabulary
 from benchmarks import gpt as pt_gpt
 from minilib.config import GPTConfig
 from minilib.scratch import Tensor, nn
@@ -65,6 +66,39 @@ def test_every_engine_takes_a_step_and_ours_says_where_its_time_goes(name):
     assert [row["engine"] for row in rows] == ["minilib", "PyTorch eager", "HIPS autograd", "matrix products"]
     assert all(row["ms"] > 0 for row in rows)
     assert 0 < sum(where.values()) <= 1.01
+
+
+def test_the_ring_counts_modes_good_samples_and_spread():
+    rng = torch.Generator().manual_seed(0)
+    real = gan.CENTRES.repeat(250, 1) + 0.1 * torch.randn(2000, 2, generator=rng)
+    modes, good, spread = gan.score(real)
+    assert modes == 8
+    assert good == pytest.approx(1 - np.exp(-4.5), abs=0.01)
+    assert spread == pytest.approx(0.97, abs=0.02)
+    assert gan.score(gan.CENTRES[:1].repeat(2000, 1)) == (1, 1.0, 0.0)
+    assert gan.score(torch.zeros(2000, 2))[:2] == (0, 0.0)
+
+
+ARMS = [{**gan.COLLAPSES, **change} for change in gan.ONE.values()]
+ARMS += [{**gan.MATCHED, **settings[0]} for settings in gan.RIVALS.values()]
+
+
+@pytest.mark.parametrize("setting", ARMS, ids=str)
+def test_every_arm_of_the_ring_plays_and_is_repeated_by_its_seed(setting):
+    first, again = (gan.play(setting, 0, steps=3, every=2) for _ in range(2))
+    assert len(first) == 2
+    np.testing.assert_array_equal(first, again)
+    assert np.isfinite(first[-1][1])
+
+
+def test_the_stored_race_is_the_one_that_the_script_plays():
+    stored = json.loads((gan.ROOT / "benchmarks" / "results" / "gan.json").read_text("utf8"))
+    assert stored["steps"] == gan.STEPS
+    assert list(stored["one"]) == list(gan.ONE)
+    assert list(stored["rivals"]) == list(gan.RIVALS)
+    for name, arm in stored["rivals"].items():
+        assert len(arm["tuning"]) == len(gan.RIVALS[name]) * len(gan.RATES)
+        assert len(arm["good"]) == len(gan.SEEDS)
 
 
 def test_the_plain_gpt_of_torchs_layers_is_ours():
