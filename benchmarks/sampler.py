@@ -28,14 +28,14 @@ RESULTS = Path(__file__).resolve().parent / "results" / "sampler.json"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"
 HALF = len(LETTERS) // 2
 EXCERPT = 3000
-RUNS = {"all the plays": (6000, 32), "these 3,000 characters": (1200, 12)}  # steps and windows a step
+RUNS = {"all the plays": (6000, 32, 48), "these 3,000 characters": (2000, 12, 24)}  # steps, windows a step, width
 RATE = 6e-3
 
 
-def config(vocab_size: int) -> GPTConfig:
-    """A chapter's lean GPT, 48 numbers wide."""
+def config(vocab_size: int, width: int) -> GPTConfig:
+    """A chapter's lean GPT of two blocks."""
     return GPTConfig(
-        vocab_size, 64, 48, 3, 2, positions="rope", activation="relu2", init="fan_in", bias=False
+        vocab_size, 64, width, 3, 2, positions="rope", activation="relu2", init="fan_in", bias=False
     )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def unpack(packed: Any) -> Tensor:
 
 def load(packed: dict[str, Any], vocab_size: int) -> GPT:
     """The GPT of which the page has the letters."""
-    model = GPT(config(vocab_size))
+    model = GPT(config(vocab_size, len(packed["norm.weight"])))
     model.load_state_dict({name: unpack(x) for name, x in packed.items()})
     return model.eval()
 
@@ -84,9 +84,9 @@ def main() -> None:
     texts = dict(zip(RUNS, (plays[:cut], excerpt), strict=True))
     held_out = tokens.encode(plays[cut : cut + 200_000])
     models = {}
-    for name, (steps, batch) in RUNS.items():
+    for name, (steps, batch, width) in RUNS.items():
         torch.manual_seed(0)
-        model, ids = GPT(config(len(tokens))), tokens.encode(texts[name])
+        model, ids = GPT(config(len(tokens), width)), tokens.encode(texts[name])
         optimizer = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.1, fused=True)
         windows = data.Windows(ids, 64, batch, steps, np.random.default_rng(0))
         schedule = warmup_cosine(RATE, steps, 50, RATE / 10)
