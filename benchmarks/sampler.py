@@ -28,7 +28,7 @@ RESULTS = Path(__file__).resolve().parent / "results" / "sampler.json"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"
 HALF = len(LETTERS) // 2
 EXCERPT = 3000
-RUNS = {"all the plays": (6000, 32, 48), "these 3,000 characters": (2000, 12, 24)}  # steps, windows a step, width
+RUNS = {"all the plays": (6000, 32, 48), "these 3,000 characters": (3000, 12, 30)}  # steps, windows a step, width
 RATE = 6e-3
 
 
