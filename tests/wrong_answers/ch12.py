@@ -47,7 +47,7 @@ WRONG = {
         old="took before",
         ratio="not by the ratio",
         shapes="every shape",
-        never="it never pays",
+        never="not faster never pays",
         down="round up",
         one_more="one call too many",
     ),
