@@ -124,7 +124,7 @@ function render({ model, el }) {
   };
   const big = (unit, which) => (x) => {
     const at = near(x, which);
-    return `${whole(at === x ? Number(x.toPrecision(3)) : at)} ${unit}`;
+    return `${at === x ? whole(Number(x.toPrecision(3))) : Number(at.toPrecision(4)).toLocaleString("en")} ${unit}`;
   };
   const sliders = {
     bandwidth: slider(controls, { label: "Bandwidth", min: 1, max: 1e4, step: 0.005, value: state.bandwidth, log: true, format: big("GB/s", 0) }, (x) => { state.bandwidth = near(x, 0); update(); }),
