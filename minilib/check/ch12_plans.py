@@ -136,19 +136,21 @@ def _offer_cases(rng: np.random.Generator) -> list[Inputs]:
 
 
 def _offer(weights: float, tokens: float, offers: dict[str, Any], within: float, fault: str = "") -> tuple[str, float]:
-    bills = {}
+    bills, took = {}, {}
     for name, (devices, peak, share, price) in offers.items():
         speed = devices * peak * 1e12 * (1 if fault == "peak" else share)
         if fault == "one device":
             speed /= devices
         hours = (2 if fault == "forward" else 6) * weights * tokens / speed / 3600
         if hours <= within or fault == "late":
+            took[name] = hours
             bills[name] = hours * price * (1 if fault in ("one price", "one device") else devices)
             if fault == "by the hour":
                 bills[name] = hours * price * devices + 1e9 * price * devices
     if not bills:
         return "none", 0.0
-    best = min(bills, key=bills.__getitem__)
+    ranked = took if fault == "fastest" else bills
+    best = min(ranked, key=ranked.__getitem__)
     if fault == "by the hour":
         return best, _cost(weights, tokens, offers[best])
     return best, bills[best]
@@ -167,6 +169,7 @@ def _offer_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         "one price": "the price is that of one device an hour: an offer of eight costs eight times as much",
         "one device": "the devices of an offer work at the same time: they are faster together, and all are paid",
         "late": "that offer is not done in time",
+        "fastest": "the fastest is not the cheapest: compare what each run costs",
         "by the hour": "the lowest price an hour is not the lowest bill: a slow machine is paid for longer",
     }
     cases = list(zip(inputs, outputs, strict=True))

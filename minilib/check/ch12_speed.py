@@ -74,9 +74,10 @@ def _intensity_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Probl
 # 2. When does compiling pay? -----------------------------------------------------------------------------------------
 def _pays_cases(rng: np.random.Generator) -> list[Inputs]:
     return [
-        (30.0, 0.02, 0.015, 1),
-        (30.0, 0.02, 0.015, 4),
-        (9.0, 0.05, 0.06, 1),
+        (8.0, 0.5, 0.25, 1),  # halves and quarters: the savings reach the cost exactly
+        (10.0, 0.75, 0.375, 1),
+        (30.0, 0.75, 0.5, 4),
+        (9.0, 0.5, 0.75, 1),
         (float(rng.uniform(20, 40)), 0.3, 0.1, 3),
     ]
 
@@ -88,6 +89,8 @@ def _pays(first: float, eager: float, compiled: float, shapes: int, fault: str =
     if saved <= 0:
         return math.floor(shapes * first / saved) if fault == "never" else -1
     calls = shapes * first / saved
+    if fault == "one more":
+        return math.floor(calls) + 1
     return math.floor(calls) if fault == "down" else math.ceil(calls - 1e-9)
 
 
@@ -98,7 +101,8 @@ def _pays_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         "old": "divide by what a call saves, not by what a call took before",
         "ratio": "divide by the seconds that a call saves, not by the ratio",
         "shapes": "every shape of the input is compiled again: that many first calls",
-        "never": "the compiled program is slower here: it never pays, -1",
+        "never": "a compiled call that is not faster never pays: -1",
+        "one more": "where the savings reach the cost exactly, that is one call too many",
         "down": "round up: after one call less it has not paid yet",
     }
     yield from explained(_pays, inputs, outputs, told, "calls · (eager − compiled) must reach shapes · first call")
@@ -113,13 +117,18 @@ def _verdict_cases(rng: np.random.Generator) -> list[Inputs]:
         ([0.90, 0.20, 0.21, 0.20, 0.19], [0.40, 0.10, 0.11, 0.10, 0.60], [0.30, 0.20, 0.20, 0.21, 0.22]),
         ([0.50, 0.10, 0.10, 0.10, 0.10], [0.12, 0.103, 0.104, 0.105, 0.103], [0.12, 0.103, 0.102, 0.103, 0.104]),
         ([0.50, 0.10, 0.10, 0.11, 0.10], [0.12, 0.102, 0.101, 0.102, 0.104], [0.12, 0.106, 0.105, 0.107, 0.105]),
-        ([0.10, 0.10, 0.10, 0.10, 0.90], [0.20, 0.20, 0.20, 0.21, 0.20], [0.10, 0.096, 0.10, 0.097, 0.096]),
+        ([0.05, 0.10, 0.10, 0.12, 0.90], [0.20, 0.20, 0.20, 0.21, 0.20], [0.10, 0.096, 0.10, 0.097, 0.096]),
         (a.tolist(), b.tolist(), again.tolist()),
     ]
 
 
 def _verdict(a: list[float], b: list[float], again: list[float], fault: str = "") -> float:
-    middles: dict[str, Callable[..., Any]] = {"mean": np.mean, "least": np.min}
+    middles: dict[str, Callable[..., Any]] = {
+        "mean": np.mean,
+        "least": np.min,
+        "upper": lambda x: sorted(x)[len(x) // 2],
+        "lower": lambda x: sorted(x)[(len(x) - 1) // 2],
+    }
     middle = middles.get(fault, np.median)
     first = 0 if fault == "first" else 1
     if fault == "broken":
@@ -143,6 +152,8 @@ def _verdict_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         "first": "the first round warms up: leave it out",
         "mean": "one disturbed round pulls the mean away: take the median",
         "least": "the task asks for the median, not the least",
+        "upper": "with an even number of rounds the median is the mean of the middle two",
+        "lower": "with an even number of rounds the median is the mean of the middle two",
         "control": "a ratio within twice of what A against itself shows is no difference: then give 1.0",
         "once": "within twice the control, not once",
         "inverted": "A's time divided by B's: above 1 means that B is faster",

@@ -69,13 +69,7 @@ function render({ model, el }) {
       pen.lineTo(X(HIGH_I), Y(Math.min(peak, bandwidth * HIGH_I)));
       pen.stroke();
     };
-    pen.textAlign = "right";
-    for (const name of names) {
-      const [bandwidth, peak] = machines[name];
-      roof(bandwidth, peak, paint.grey, 1);
-      pen.fillStyle = paint.grey;
-      pen.fillText(name, X(HIGH_I) - 8, Y(peak) + 19);
-    }
+    for (const name of names) roof(...machines[name], paint.grey, 1);
     // where the layer goes as its batch grows, under this roof
     pen.strokeStyle = paint.blue;
     pen.globalAlpha = 0.35;
@@ -90,6 +84,15 @@ function render({ model, el }) {
     pen.globalAlpha = 1;
     pen.lineCap = "butt";
     roof(state.bandwidth, state.peak, paint.ink, 2.2);
+    pen.textAlign = "right";
+    for (const name of names) {
+      const at = [name, X(HIGH_I) - 8, Y(machines[name][1]) - 8];
+      pen.strokeStyle = paint.paper;
+      pen.lineWidth = 4;
+      pen.strokeText(...at);
+      pen.fillStyle = paint.grey;
+      pen.fillText(...at);
+    }
     pen.fillStyle = paint.orange;
     pen.beginPath();
     pen.arc(X(found.intensity), Y(found.speed), 6, 0, 7);
@@ -114,15 +117,22 @@ function render({ model, el }) {
     sliders.peak.value = state.peak;
     update();
   });
-  const big = (unit) => (x) => `${whole(Number(x.toPrecision(3)))} ${unit}`;
+  // a slider's steps meet a machine's own numbers, and their doubles, only nearly: where they do, the number counts
+  const near = (x, which) => {
+    const given = machines[state.machine][which], own = given * 2 ** Math.round(Math.log2(x / given));
+    return Math.abs(Math.log10(x / own)) < 0.0026 ? own : x;
+  };
+  const big = (unit, which) => (x) => {
+    const at = near(x, which);
+    return `${at === x ? whole(Number(x.toPrecision(3))) : Number(at.toPrecision(4)).toLocaleString("en")} ${unit}`;
+  };
   const sliders = {
-    bandwidth: slider(controls, { label: "Bandwidth", min: 1, max: 1e4, step: 0.005, value: state.bandwidth, log: true, format: big("GB/s") }, (x) => { state.bandwidth = x; update(); }),
-    peak: slider(controls, { label: "Peak", min: 10, max: 1e6, step: 0.005, value: state.peak, log: true, format: big("GFLOP/s") }, (x) => { state.peak = x; update(); }),
+    bandwidth: slider(controls, { label: "Bandwidth", min: 1, max: 1e4, step: 0.005, value: state.bandwidth, log: true, format: big("GB/s", 0) }, (x) => { state.bandwidth = near(x, 0); update(); }),
+    peak: slider(controls, { label: "Peak", min: 10, max: 1e6, step: 0.005, value: state.peak, log: true, format: big("GFLOP/s", 1) }, (x) => { state.peak = near(x, 1); update(); }),
   };
   button(controls, "Double the bandwidth", () => set("bandwidth", Math.min(1e4, 2 * state.bandwidth)));
   button(controls, "Double the peak", () => set("peak", Math.min(1e6, 2 * state.peak)));
-  const count = (x) => Math.round(x).toLocaleString("en");
-  slider(controls, { label: "Rows together", min: 1, max: 4000, value: state.batch, log: true, format: count }, (x) => { state.batch = Math.round(x); update(); });
+  slider(controls, { label: "Rows together", min: 0, max: ROWS.length - 1, value: 0, format: (i) => ROWS[i].toLocaleString("en") }, (i) => { state.batch = ROWS[i]; update(); });
   slider(controls, { label: "Width", ...WIDTHS }, (x) => { state.width = 2 ** x; update(); });
   choice(controls, { label: "Bytes a number", options: BYTES, value: "b4" }, (x) => { state.bytes = Number(x[1]); update(); });
   update();
@@ -130,6 +140,10 @@ function render({ model, el }) {
 }
 
 const BYTES = { b4: "4 (float32)", b2: "2 (16 bits)", b1: "1 (8 bits)" };
+
+/** Row by row to 64, then by a twentieth more each time, up to 4,000. */
+const ROWS = [1];
+while (ROWS.at(-1) < 4000) ROWS.push(ROWS.at(-1) < 64 ? ROWS.at(-1) + 1 : Math.min(4000, Math.round(1.05 * ROWS.at(-1))));
 
 /** Widths are powers of two, from 64 to 8,192. */
 const WIDTHS = { min: 6, max: 13, value: 10, format: (x) => (2 ** x).toLocaleString("en") };

@@ -58,6 +58,10 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert (result()["bandwidth"], result()["peak"]) == (2039, 312_000)
     agree(result())
     assert "Memory limits" in root.inner_text()
+    assert "2,039 GB/s" in root.inner_text() and "312,000 GFLOP/s" in root.inner_text()
+    press_keys(root.get_by_label("Bandwidth", exact=True), "ArrowRight")
+    press_keys(root.get_by_label("Bandwidth", exact=True), "ArrowLeft")
+    assert result()["bandwidth"] == 2039
     press_keys(machine, "ArrowUp")
     assert np.isclose(result()["peak"], peak)
 
@@ -67,7 +71,9 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
     assert result()["bytes"] == 2 and np.isclose(result()["million"], first["million"] / 2)
     press_keys(size, "ArrowUp")
     rows = root.get_by_label("Rows together")
-    press_keys(rows, "ArrowRight", 72)
+    press_keys(rows, "ArrowRight")
+    assert result()["batch"] == 2
+    press_keys(rows, "ArrowRight", 26)
     assert result()["batch"] == 28 and result()["limit"] == "memory"
     agree(result())
     press_keys(rows, "ArrowRight")
