@@ -1,4 +1,4 @@
-"""Everything that needs a GPU, in one command and some eight minutes: `python -m benchmarks.gpu`.
+"""Everything that needs a GPU, in one command: `python -m benchmarks.gpu`; planned for eight minutes of a large one.
 
 Measures the ceilings (copying, matrix products), the same layer at growing batches, attention in one call against
 attention written out, asynchronous launching, training and writing of a GPT in several precisions, and trains a larger
