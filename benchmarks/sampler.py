@@ -44,7 +44,7 @@ def pack(matrix: Tensor) -> dict[str, Any]:
     scale = matrix.abs().amax(1) / HALF
     whole = (matrix / scale[:, None]).round().int() + HALF
     letters = "".join(LETTERS[i] for i in whole.flatten().tolist())
-    return {"letters": letters, "scales": [float(f"{x:.5g}") for x in scale.tolist()]}
+    return {"letters": letters, "scales": [float(f"{x:.3g}") for x in scale.tolist()]}
 
 
 def unpack(packed: Any) -> Tensor:
@@ -93,7 +93,7 @@ def main() -> None:
         fit(model, windows, loss_fn, optimizer, epochs=1, schedule=schedule, max_norm=1.0, device="cpu")
         exact = judge(model, held_out)
         weights = {
-            key: pack(x) if x.ndim == 2 else [float(f"{n:.5g}") for n in x.tolist()]
+            key: pack(x) if x.ndim == 2 else [float(f"{n:.4g}") for n in x.tolist()]
             for key, x in model.state_dict().items()
         }
         small = load(weights, len(tokens))

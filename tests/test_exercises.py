@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import nbformat
 import pytest
+import torch
 
 from minilib.check import check, exercises
 from tests.notebook_files import EXERCISES, checks, code_cells, read
@@ -48,6 +49,17 @@ def _unsolved(path: Path) -> dict[str, Any]:
 @cache
 def _wrong(chapter: str) -> dict[str, list[tuple[Any, str]]]:
     return importlib.import_module(f"tests.wrong_answers.ch{chapter}").WRONG
+
+
+@pytest.fixture(autouse=True)
+def _the_dtype_that_the_notebook_sets(request):
+    """torch's default belongs to the process: each test has that of its notebook, and leaves the usual one behind."""
+    given = getattr(request.node, "callspec", None)
+    path = next((_notebook(str(x)) if x in IDS else x for x in given.params.values()), None) if given else None
+    if path and any("set_default_dtype(torch.float64)" in cell.source for cell in code_cells(path)):
+        torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def test_there_are_at_least_fifteen_exercises_of_every_kind():
