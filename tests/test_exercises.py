@@ -54,8 +54,8 @@ def _wrong(chapter: str) -> dict[str, list[tuple[Any, str]]]:
 @pytest.fixture(autouse=True)
 def _the_dtype_that_the_notebook_sets(request):
     """torch's default belongs to the process: each test has that of its notebook, and leaves the usual one behind."""
-    given = getattr(request.node, "callspec", None)
-    path = next((_notebook(str(x)) if x in IDS else x for x in given.params.values()), None) if given else None
+    given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    path = _notebook(given["id"]) if "id" in given else given.get("path")
     if path and any("set_default_dtype(torch.float64)" in cell.source for cell in code_cells(path)):
         torch.set_default_dtype(torch.float64)
     yield
