@@ -1,4 +1,4 @@
-"""Exercises of chapter 14 on deciding: by the clock, four logs, memory for a cache, what to ship."""
+"""Exercises of chapter 14 on deciding: by the clock, five logs, memory for a cache, what to ship."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _clock_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         yield Problem(i, expected, hint)
 
 
-# 6. Four logs --------------------------------------------------------------------------------------------------------
+# 6. Five logs --------------------------------------------------------------------------------------------------------
 LOGS = {"A": "rate too low", "B": "memorising", "C": "leak", "D": "rate too high", "E": "healthy"}
 
 
@@ -88,7 +88,7 @@ def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     wrong = [name for name in LOGS if got[name] != LOGS[name]]
     clues = {
         "A": "A: does it still fall, and how fast? What would more of the same rate do?",
-        "B": "B: look at both columns. When do they part, and which goes on falling?",
+        "B": "B: compare the two rows. When do they part, and which goes on falling?",
         "C": "C: can the next character of new text be guessed that well? What must the model see for that?",
         "D": "D: it falls at once, and then goes up and down above the table of pairs. What keeps it from settling?",
         "E": "E: both fall, and together. Is there anything to mend?",
@@ -121,7 +121,9 @@ def _plan(
     if kind == "one layer":
         each //= layers
     left = memory if kind == "weights" else memory - weights
-    users = left * 1e9 / each
+    users = left * (2**30 if kind == "binary" else 1e9) / each
+    if kind == "nearest":
+        return round(users)
     return round(users + 0.5) if kind == "up" else int(users)
 
 
@@ -129,11 +131,13 @@ def _plan(
 def _plan_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     told = {
         "keys": "keys and values are kept: twice as much",
-        "heads": "with grouped heads, only the heads of keys and values are kept, not those of queries",
+        "heads": "only the kv_heads heads of keys and values are kept, not all the heads of queries",
         "weights": "the weights lie in the same memory",
-        "width": "a head is d_model / heads wide",
+        "width": "a head is width / heads wide",
         "one layer": "every layer has a cache of its own",
-        "up": "half a reader does not fit: round down",
+        "up": "a user fits whole or not at all: round down",
+        "nearest": "a user fits whole or not at all: round down",
+        "binary": "a gigabyte is 10⁹ bytes here",
     }
     for i, (case, got) in enumerate(zip(inputs, outputs, strict=True)):
         expected = _plan(*case)
@@ -141,7 +145,7 @@ def _plan_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
             continue
         hints = [(by_all(inputs, outputs, partial(_plan, kind=kind)), hint) for kind, hint in told.items()]
         general = (
-            "bytes a reader: 2 · layers · tokens · kv_heads · (d_model / heads) · bytes; divide what is left by it"
+            "bytes for a user: 2 · layers · tokens · kv_heads · (width // heads) · size; divide what is left by it"
         )
         yield Problem(i, expected, first_hint(hints, general))
 

@@ -131,6 +131,7 @@ def _top_p_cases(rng: np.random.Generator) -> list[Inputs]:
         (np.array([0.1, 0.5, 0.4]), 0.6),
         (np.array([0.9, 0.06, 0.04]), 0.5),
         (np.array([0.25, 0.5, 0.25 - 1e-4, 1e-4]), 1.0),
+        (np.array([0.5, 0.25, 0.25]), 0.5),
         (rng.dirichlet(np.ones(20)), 0.8),
         (rng.dirichlet(np.ones(8)), 0.01),
     ]
@@ -142,6 +143,8 @@ def _top_p(p: Array, top: float, kind: str = "") -> Array:
         order = order[::-1]
     total = np.cumsum(p[order])
     keep = total <= top if "drops" in kind else total - p[order] < top
+    if kind == "at most":
+        keep = total - p[order] <= top
     if kind == "one more":
         keep = np.concatenate([[True], keep[:-1]])
     out = np.zeros_like(p)
@@ -161,6 +164,7 @@ def _top_p_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
         "unsorted": "the places are those in the sorted list, not in the vocabulary: go back through the order",
         "rising": "that keeps the least likely ones: sort from the likeliest down",
         "one more": "one too many: the set ends with the token with which p is reached",
+        "at most": "what is reached exactly is reached: nothing more belongs to the set",
     }
     for i, ((p, top), got) in enumerate(zip(inputs, outputs, strict=True)):
         expected = _top_p(p, top)
@@ -203,8 +207,9 @@ def _copied(text: str, source: str, strangers: list[str], kind: str = "") -> flo
     base = float(max(max(_lengths(other, source), default=0) for other in strangers))
     if kind == "no baseline":
         base = 0
-    if kind == "mean":
-        base = float(np.mean([max(_lengths(other, source), default=0) for other in strangers]))
+    if kind in ("mean", "shortest"):
+        lengths = [max(_lengths(other, source), default=0) for other in strangers]
+        base = float(np.mean(lengths) if kind == "mean" else min(lengths))
     if kind == "equal":
         base -= 1
     marked = np.zeros(len(text), bool)
@@ -220,7 +225,8 @@ def _copied_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]
         "starts": "only the first characters of the pieces were counted: every character of a copied piece is copied",
         "no baseline": "every shared letter counts: only pieces longer than what strangers share are evidence",
         "equal": "a piece as long as a stranger's is no evidence: it must be longer",
-        "mean": "the baseline is the longest piece of all strangers, not the mean of theirs",
+        "mean": "the baseline is the longest piece of all strangers, not the shortest or the mean of theirs",
+        "shortest": "the baseline is the longest piece of all strangers, not the shortest or the mean of theirs",
         "count": "a share of the characters was asked for, not how many",
     }
     for i, (case, got) in enumerate(zip(inputs, outputs, strict=True)):

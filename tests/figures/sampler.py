@@ -77,7 +77,9 @@ def drive(root: Locator, result: Callable[[], dict[str, Any]]) -> None:
 
     press_keys(root.get_by_label("Seed"), "ArrowRight")
     assert agree(result())["written"] == ""
-    for label, key, times in (("Temperature", "ArrowRight", 4), ("Top-k", "ArrowLeft", 64), ("Top-p", "ArrowLeft", 2)):
+    press_keys(root.get_by_label("Top-k"), "Home")
+    assert max(agree(result())["probabilities"]) == 1
+    for label, key, times in (("Temperature", "ArrowRight", 4), ("Top-k", "ArrowRight", 19), ("Top-p", "ArrowLeft", 2)):
         press_keys(root.get_by_label(label), key, times)
     root.page.emulate_media(reduced_motion="reduce")  # then it writes at once
     settings = agree(result())
