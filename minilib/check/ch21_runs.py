@@ -31,6 +31,8 @@ def _average(states: list[State], decay: float, fault: str = "") -> State:
     for state in states[0 if fault == "zero" else 1 :]:
         for name, value in state.items():
             whole = np.asarray(value).dtype.kind in "iu"
+            if (fault == "stuck" and whole) or (fault == "left" and name.startswith("running")):
+                continue
             if (fault == "latest" and name.startswith("running")) or (whole and fault != "counter"):
                 found[name] = np.array(value)
             elif fault == "old" and (name.startswith("running") or whole):
@@ -54,6 +56,8 @@ def _average_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         "counter": "a counter of batches is a whole number: an average of it means nothing, take the latest",
         "latest": "running means and variances belong to the averaged weights: average them too, do not copy",
         "old": "running means and variances stayed at their first value: average them as the weights",
+        "left": "running means and variances stayed at their first value: average them as the weights",
+        "stuck": "the counter stays at its first value: take the latest",
         "zero": "the average starts as a copy of the first state, not at zero",
         "mean": "the plain mean never forgets the first steps; here late steps weigh more",
     }
@@ -61,7 +65,9 @@ def _average_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         right = _average(states, decay)
         if _alike(got, right):
             continue
-        hints = [(_alike(got, _average(states, decay, fault)), hint) for fault, hint in told.items()]
+        missing = sorted(set(right) - set(got)) if isinstance(got, dict) else []
+        hints = [(bool(missing), f"the average lacks {', '.join(missing)}: give back every name of the state")]
+        hints += [(_alike(got, _average(states, decay, fault)), hint) for fault, hint in told.items()]
         general = (
             "start from the first state; then average ← decay · average + (1 − decay) · state, for every float array"
         )

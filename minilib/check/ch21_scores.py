@@ -109,7 +109,7 @@ def _coverage_cases(rng: np.random.Generator) -> list[Inputs]:
     real[0] = (20, 20)
     return [
         (np.array([[0.5], [1.4], [30.0]]), line, 1), (real[:10] + 0.01, real, 3), (rng.normal(6, 4, (40, 2)), real, 2),
-        (rng.normal(0, 1, (15, 2)), real, 1),
+        (rng.normal(0, 1, (15, 2)), real, 1), (np.array([[0.5], [19.0]]), line, 2),
     ]  # fmt: skip
 
 
@@ -122,7 +122,8 @@ def _coverage(made: Array, real: Array, k: int, fault: str = "") -> float:
     radius = np.sort(_apart(own, own), axis=1)[:, k - 1 if fault == "itself" else min(k, len(own) - 1)]
     if fault == "recall":
         return float((_apart(real, made) <= radius).any(1).mean())
-    inside = _apart(made, real) <= radius
+    far = _apart(made, real)
+    inside = far < radius if fault == "strict" else far <= radius
     if fault == "precision":
         return float(inside.any(1).mean())
     if fault == "density":
@@ -138,6 +139,7 @@ def _coverage_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Proble
         "recall": "the balls stand round the real points here; that is why one stray made point cannot win",
         "itself": "each point is its own nearest neighbour, at distance 0: the k-th other one is a place further",
         "density": "one made point in a ball is enough: any, not the mean over all pairs",
+        "strict": "a made point on the edge of a ball counts as inside",
         "count": "give back a share of the real points, not their number",
     }
     for i, ((made, real, k), got) in enumerate(zip(inputs, outputs, strict=True)):

@@ -1,4 +1,4 @@
-// A small conditional generator: a linear layer and two transposed convolutions, weights of 8 bits, in plain loops.
+// A small conditional generator: a linear layer and two transposed convolutions, weights of 5 bits, in plain loops.
 const PANEL = 16;
 
 function bytesOf(text) {

@@ -25,6 +25,10 @@ def broken_average(states, decay):
     return found
 
 
+def without_running(states, decay):
+    return {name: value for name, value in _average(states, decay).items() if not name.startswith("running")}
+
+
 def broken_leak(test, train, seen, twins):
     known = set(train)
     for a, b in twins:
@@ -78,6 +82,7 @@ WRONG = {
         (faulty(_coverage, "itself"), "own nearest neighbour"),
         (faulty(_coverage, "density"), "one made point in a ball is enough"),
         (faulty(_coverage, "count"), "not their number"),
+        (faulty(_coverage, "strict"), "on the edge"),
     ],
     "21.cheat": [
         (real_ones, "of some use"),
@@ -91,6 +96,9 @@ WRONG = {
         (faulty(_average, "counter"), "a whole number"),
         (faulty(_average, "latest"), "do not copy"),
         (faulty(_average, "old"), "stayed at their first value"),
+        (faulty(_average, "left"), "stayed at their first value"),
+        (faulty(_average, "stuck"), "take the latest"),
+        (without_running, "the average lacks running_mean"),
         (faulty(_average, "zero"), "not at zero"),
         (faulty(_average, "mean"), "never forgets"),
     ],
