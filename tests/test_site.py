@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -183,6 +185,19 @@ def test_the_site_has_a_map_an_icon_and_a_description(built: Path) -> None:
     assert '<html lang="en"' in first and 'rel="icon"' in first and 'property="og:description"' in first
     assert "skip-link" in first
     assert f"{chapters()[0]}.html" in (built / "sitemap.xml").read_text("utf8")
+
+
+def test_a_reader_who_leaves_early_is_no_error(tmp_path, capfd) -> None:
+    (tmp_path / "large").write_bytes(bytes(50_000_000))
+    with site_tools.make_server(0, tmp_path) as server:  # which waits, at its end, for who is still being served
+        server.daemon_threads = False
+        visit = socket.create_connection(server.server_address)
+        visit.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+        visit.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # leave without a word
+        server.handle_request()
+        visit.recv(1)
+        visit.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_taken_port_is_named(built: Path) -> None:

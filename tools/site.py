@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -157,6 +158,11 @@ class Server(http.server.ThreadingHTTPServer):
     """A server that does not share its port: on Windows reusing an address would let two have it."""
 
     allow_reuse_address = sys.platform != "win32"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader who turns the page before it is there is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def make_server(port: int, folder: Path = HTML) -> Server:
