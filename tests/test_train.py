@@ -125,36 +125,11 @@ def test_training_stops_when_validation_stops_improving_and_puts_the_best_weight
     assert (seen[1] != seen[3]).any()
 
 
-def test_the_best_weights_are_put_back_also_when_the_epochs_run_out():
-    model, seen = classifier(), []
-    quick(model, epochs=3, evaluate=scripted([3, 1, 2], seen), patience=5)
-    np.testing.assert_array_equal(weights(model), seen[1])
-
-
 def test_the_best_weights_may_be_those_of_the_first_epoch():
     model, seen = classifier(), []
     history = quick(model, epochs=9, evaluate=scripted([1, 2, 3], seen), patience=1)
     assert history["valid_loss"] == [1, 2]
     np.testing.assert_array_equal(weights(model), seen[0])
-
-
-def test_without_patience_the_last_weights_stay():
-    model, seen = classifier(), []
-    quick(model, epochs=3, evaluate=scripted([3, 1, 2], seen))
-    np.testing.assert_array_equal(weights(model), seen[2])
-
-
-def test_a_validation_that_is_never_a_number_stops_too_with_the_last_weights():
-    model, seen = classifier(), []
-    history = quick(model, epochs=9, evaluate=scripted([np.nan] * 9, seen), patience=2)
-    assert len(history["loss"]) == 2
-    np.testing.assert_array_equal(weights(model), seen[-1])
-
-
-def test_another_measure_can_be_watched():
-    model, errors = classifier(), iter([3, 1, 2, 5])
-    history = quick(model, epochs=9, evaluate=lambda m: {"error": next(errors)}, monitor="error", patience=2)
-    assert history["valid_error"] == [3, 1, 2, 5]
 
 
 def test_patience_needs_something_to_watch_and_an_epoch_at_least():
@@ -345,29 +320,6 @@ def test_a_generator_that_is_shared_is_stored_once(tmp_path):
 
 
 # The bar ------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "progress, variable, shown",
-    [(None, None, True), (True, "0", True), (None, "1", True), (False, None, False), (None, "0", False)],
-)
-def test_the_bar_goes_to_stderr_and_can_be_switched_off(progress, variable, shown, capsys, monkeypatch):
-    monkeypatch.delenv("MINILIB_PROGRESS", raising=False)
-    monkeypatch.setattr("minilib.progress.BAR_AFTER", 0)
-    if variable is not None:
-        monkeypatch.setenv("MINILIB_PROGRESS", variable)
-    quick(classifier(), epochs=2, progress=progress)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert ("epoch" in err) == shown
-
-
-def test_a_short_run_shows_no_bar_unless_it_is_asked_for(capsys, monkeypatch):
-    monkeypatch.delenv("MINILIB_PROGRESS", raising=False)
-    quick(classifier(), epochs=2, progress=None)
-    assert capsys.readouterr().err == ""
-    quick(classifier(), epochs=2, progress=True)
-    assert "epoch" in capsys.readouterr().err
-
-
 def test_in_a_notebook_the_bar_leaves_nothing_on_stderr():
     code = (
         "from minilib.scratch import nn, optim, train\n"
