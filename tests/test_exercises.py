@@ -131,7 +131,7 @@ def test_the_student_version_holds_no_solution_and_no_output(path):
     assert not any(cell.get("outputs") for cell in notebook.cells)
     for cell in read(path).cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
-            solution = cell.source.split("### BEGIN SOLUTION")[1].split("### END SOLUTION")[0].strip()
+            solution = cell.source.split("### BEGIN SOLUTION")[-1].split("### END SOLUTION")[0].strip()
             assert solution not in "\n".join(other.source for other in notebook.cells)
 
 
