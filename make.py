@@ -107,7 +107,7 @@ def serve() -> None:
 
 def test() -> None:
     """set up the rest and run every test: code, notebooks, exercises, and the site in a browser"""
-    set_up("site", "lab", "test", "data")
+    set_up("site", "lab", "classroom", "test", "data")
     browser = find_browser()
     say(f"testing with {browser}")
     with ThreadPoolExecutor() as side_by_side:
@@ -159,8 +159,44 @@ def notebooks() -> None:
 
 def exercises() -> None:
     """write the student versions of the exercises into exercises/; what you have changed there is kept"""
-    set_up("lab", "test", "data")
+    set_up("lab", "classroom", "data")
     run(PYTHON, "-m", "tools.exercises")
+
+
+def release() -> None:
+    """for teachers: hand out, ASSIGNMENT=03_backpropagation [DUE="2027-01-31 18:00"] [SEED=7]"""
+    classroom("release", DUE="--due", SEED="--seed")
+
+
+def collect() -> None:
+    """for teachers: take in what came back, ASSIGNMENT=… FROM=a folder, a zip, or: exchange"""
+    classroom("collect", FROM="--from")
+
+
+def grade() -> None:
+    """for teachers: run and judge it in sandboxes, ASSIGNMENT=… [JOBS=2] [UNSAFE=1]"""
+    classroom("grade", JOBS="--jobs", UNSAFE="--unsafe")
+
+
+def feedback() -> None:
+    """for teachers: pages for students, marks as CSV, an overview, ASSIGNMENT=…"""
+    classroom("feedback")
+
+
+def formgrader() -> None:
+    """for teachers: mark written answers in nbgrader's formgrader, in the browser"""
+    classroom("formgrader")
+
+
+def classroom(step: str, **flags: str) -> None:
+    """Pass a step on to `python -m classroom`, with what was set on the command line as ASSIGNMENT=…"""
+    set_up("lab", "pt", "classroom", "data")
+    words = [step] if step == "formgrader" else [step, SETTINGS.get("ASSIGNMENT", "")]
+    for name, flag in {"COURSE": "--course", **flags}.items():
+        if value := SETTINGS.get(name):
+            words += [flag] if name == "UNSAFE" else [flag, value]
+    done = subprocess.run([PYTHON, "-m", "classroom", *words], cwd=ROOT, check=False)
+    raise SystemExit(done.returncode)
 
 
 def bench() -> None:
@@ -175,17 +211,25 @@ def clean() -> None:
     shutil.rmtree(ROOT / "_build", ignore_errors=True)
 
 
-TASKS = (book, serve, test, lab, lint, format, notebooks, exercises, bench, clean)
+TASKS = (
+    book, serve, test, lab, exercises, release, collect, grade, feedback, formgrader,
+    lint, format, notebooks, bench, clean,
+)  # fmt: skip
+SETTINGS = {name: os.environ[name] for name in ("ASSIGNMENT", "COURSE", "DUE", "SEED", "FROM", "JOBS", "UNSAFE")
+            if name in os.environ}  # fmt: skip
 
 
 def main() -> None:
     listing = "\n".join(f"  {task.__name__:<11}{task.__doc__}" for task in TASKS)
     parser = argparse.ArgumentParser(
-        prog="make", usage="make TASK, or: python make.py TASK", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="make", usage="make TASK [NAME=value …], or: python make.py TASK [NAME=value …]", formatter_class=argparse.RawDescriptionHelpFormatter,
         description=f"Large Models from Scratch\n\ntasks:\n{listing}",
     )  # fmt: skip
     parser.add_argument("task", nargs="?", choices=[task.__name__ for task in TASKS], help=argparse.SUPPRESS)
-    name = parser.parse_args().task
+    parser.add_argument("settings", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    name = options.task
+    SETTINGS.update(setting.split("=", 1) for setting in options.settings if "=" in setting)
     if name is None:
         parser.print_help()
         return

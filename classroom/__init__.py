@@ -1,0 +1,1 @@
+"""What only a teacher needs: hand out, collect, grade, give back. `python -m classroom --help`."""

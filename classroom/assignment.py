@@ -1,0 +1,105 @@
+"""What an assignment asks for, and what a submission holds: both read from notebooks, the second with suspicion."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+LARGEST = 10 * 2**20
+"""Bytes that a notebook without outputs never needs; with pictures stored it may come near."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One exercise: its id, the name that the answer must have, the check cell's grade_id, what it is worth."""
+
+    id: str
+    name: str
+    title: str
+    cell: str
+    points: float
+
+
+class Unreadable(Exception):
+    """A submission that is no notebook; the message says why, for the student."""
+
+
+def answers(notebook: NotebookNode) -> list[Answer]:
+    """The exercises of a source notebook, in order, from its `check("id", name)` cells."""
+    titles = {cell.metadata["exercise"]["id"]: cell.metadata["exercise"]["title"]
+              for cell in notebook.cells if "exercise" in cell.metadata}  # fmt: skip
+    found = []
+    for cell in notebook.cells:
+        grading = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and grading.get("grade"):
+            call = next(node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call))
+            id, name = ast.literal_eval(call.args[0]), ast.unparse(call.args[1])
+            found.append(Answer(id, name, titles[id], grading["grade_id"], float(grading["points"])))
+    return found
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a submitted file, if it is one and not a link to somewhere. Raises Unreadable."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unreadable("this is not a file: hand in the notebook itself")
+            data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise Unreadable(f"no file called {path.name} was handed in") from None
+    except OSError as error:
+        raise Unreadable(f"the file could not be opened ({error.strerror}): a link is not read") from None
+    if len(data) > LARGEST:
+        raise Unreadable(f"the file is larger than {LARGEST // 2**20} MB: clear all outputs, save, hand in again")
+    if not data.strip():
+        raise Unreadable("the file is empty")
+    return data
+
+
+def read_notebook(data: bytes) -> NotebookNode:
+    """A notebook in today's format, from any version, whatever else is in it. Raises Unreadable."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable("the file is not a notebook but binary data: hand in the .ipynb file itself") from None
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"the file is not a notebook, or a damaged one: {str(error)[:100]}") from None
+    if not isinstance(tree, dict) or not isinstance(tree.get("nbformat"), int):
+        raise Unreadable("the file is not a notebook: it has no nbformat")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            notebook = nbformat.reads(text, as_version=4)
+            return nbformat.from_dict({**notebook, "cells": [_cell(cell) for cell in notebook["cells"]]})
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:150]
+        raise Unreadable(f"the notebook cannot be read (nbformat {tree['nbformat']}; {reason})") from None
+
+
+def _cell(cell: dict) -> dict:
+    """A cell with what the grader uses and nothing else: no outputs, no attachments, text as text."""
+    source, metadata = cell.get("source", ""), cell.get("metadata")
+    source = "".join(source) if isinstance(source, list) else source
+    kind = cell.get("cell_type")
+    grading = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    id = grading.get("grade_id") if isinstance(grading, dict) else None
+    return {
+        "cell_type": kind if kind in ("code", "markdown", "raw") else "raw",
+        "source": source if isinstance(source, str) else "",
+        "grade_id": id if isinstance(id, str) else None,
+    }
+
+
+def code(notebook: NotebookNode) -> list[tuple[str, str]]:
+    """The code cells with labels: "cell 3" is the third cell of all, as the student counts them."""
+    return [(f"cell {i}", cell.source) for i, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]

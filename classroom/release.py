@@ -1,0 +1,137 @@
+"""Hand out: an assignment's source, its student version by nbgrader, notes for students, and a zip of all that."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from dateutil import parser as dates
+from nbformat import NotebookNode
+
+from classroom.assignment import answers
+from classroom.course import Course, Settings, Wrong, write
+from classroom.gradebook import generate
+from minilib import data
+from tools.exercises import SOURCES
+
+NOTES = """# {title}
+
+Open `{assignment}.ipynb` in JupyterLab, write your answers into the cells that ask for them, and run the check below
+each: it says what went in, what was expected, what came out, and the likely mistake. A hint folds out below each
+statement. Hand in this one file, under this name{due}.
+
+- An answer keeps the name that the exercise gives it. You may add cells, helpers and prints.
+- Before you hand in: *Restart Kernel and Run All Cells*. What only works in another order will not work for us either.
+- Marks are made with other numbers than those of the check, in a process that only sees your code cells: changes to
+  checks, to points or to the library have no effect.
+- A decision memo, where there is one, is read and marked by your teacher.
+
+## On your own computer
+
+Python 3.11 or newer. In the folder of the course (its repository):
+
+```
+python -m pip install ".[{extras}]"
+python -m jupyter lab
+```
+
+## Data
+
+{data}
+"""
+
+
+def release(course: Course, assignment: str, seed: int | None = None, due: str | None = None) -> Path:
+    """Write the student's folder and its zip; returns the zip. A changed seed makes another variant.
+
+    due: a date that dateutil reads, in this machine's time zone if it names none. Raises Wrong.
+    """
+    course.set_up()
+    taken = course.submissions(assignment)
+    if taken and seed not in (None, course.settings(assignment).seed):
+        raise Wrong(f"{len(taken)} submissions of {assignment} are here: with another SEED they could not be graded")
+    settings = course.decide(assignment, seed, due and when(due).isoformat())
+    source = course.source(assignment)
+    notebook = variant(nbformat.read(SOURCES / f"{assignment}.ipynb", as_version=4), settings.seed)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    write(source, nbformat.writes(notebook) + "\n")
+    write(source.with_name("README.md"), notes(assignment, notebook, settings))
+    generate(course, assignment, settings.due)
+    folder = course.release(assignment)
+    _proof(notebook, nbformat.read(folder / source.name, as_version=4))
+    return _zip(folder)
+
+
+def when(text: str) -> datetime.datetime:
+    """A date with its time zone. Raises Wrong."""
+    try:
+        return dates.parse(text).astimezone()
+    except (ValueError, OverflowError):
+        raise Wrong(f"DUE={text!r} is no date; write it as 2027-01-31 18:00") from None
+
+
+def variant(notebook: NotebookNode, seed: int) -> NotebookNode:
+    return notebook
+
+
+def notes(assignment: str, notebook: NotebookNode, settings: Settings) -> str:
+    """What a student has to know, in Markdown."""
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    extras = ["lab", *(["data"] if any(_data_sets(notebook)) else []), *(["pt"] if _uses(notebook, "torch") else [])]
+    sets = [f"- `data.{name}`: {(getattr(data, name).__doc__ or '').splitlines()[0]}" for name in _data_sets(notebook)]
+    return NOTES.format(
+        title=title, assignment=assignment, extras=",".join(extras),
+        due=f", by {dates.parse(settings.due):%A %d %B %Y, %H:%M %Z}" if settings.due else "",
+        data="\n".join(sets) or "This assignment reads no data set: its numbers are in the notebook or made by it.",
+    )  # fmt: skip
+
+
+def _trees(notebook: NotebookNode) -> Iterator[ast.AST]:
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            yield from ast.walk(ast.parse(cell.source))
+
+
+def _data_sets(notebook: NotebookNode) -> list[str]:
+    called = {
+        node.attr for node in _trees(notebook)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "data"
+    }  # fmt: skip
+    return sorted(called & set(data.__all__))
+
+
+def _uses(notebook: NotebookNode, module: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == module for node in _trees(notebook))
+
+
+def _proof(source: NotebookNode, released: NotebookNode) -> None:
+    """What must not be in a student's hands is not; raises Wrong otherwise."""
+    text = "\n".join(cell.source for cell in released.cells)
+    for cell in source.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            parts = cell.source.split("### BEGIN SOLUTION")[1:] or [cell.source]
+            for part in parts:
+                if part.split("### END SOLUTION")[0].strip() in text:
+                    raise Wrong(
+                        f"a solution is still in the student version (cell {cell.metadata['nbgrader']['grade_id']})"
+                    )
+    if len(answers(source)) != sum("check(" in cell.source for cell in released.cells if cell.cell_type == "code"):
+        raise Wrong("a check is missing in the student version")
+
+
+def _zip(folder: Path) -> Path:
+    """The folder as a zip that is the same, byte for byte, whenever it is made."""
+    target = folder.parent / f"{folder.name}.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                info = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", (2000, 1, 1, 0, 0, 0))
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return target

@@ -1,0 +1,246 @@
+"""Run a notebook that nobody trusts: in a process of its own, behind bubblewrap, and bring plain data back.
+
+Inside there is no network, no file of the course but the library without its judges, nothing that can be written but a
+small scratch folder in memory, and limits on time, memory, processes and output. What comes out is read with suspicion.
+A step that kills or hangs the interpreter is left out and the rest run again, so that it costs nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import minilib
+
+HERE = Path(__file__).resolve().parent
+COURSE = Path("/course")
+INSIDE = {"inside.py": "inside.py", "wire.py": "wire.py", "no_check.py": "minilib/check/__init__.py"}
+"""Our files in the sandbox, and where there; the judges of `minilib.check` are not among them."""
+USER = 61_000
+"""A sandbox that root starts runs as this user plus its slot: nobody's account, nobody's files."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds on the clock, bytes, counts. A right answer of the course needs a fiftieth of any of them."""
+
+    step: float = 10.0
+    total: float = 60.0
+    memory: int = 2 * 2**30
+    scratch: int = 64 * 2**20
+    tasks: int = 16
+    output: int = 48 * 2**20
+
+    def inside(self, slot: int, unsafe: bool) -> dict[str, int]:
+        """For inside.py: names of rlimits; the user to become, 0 for none."""
+        each = {"AS": self.memory, "FSIZE": self.scratch, "NOFILE": 256, "CPU": round(2 * self.total), "CORE": 0}
+        if unsafe:  # the limit of processes would count everything that the teacher runs
+            return {**each, "user": 0}
+        return {**each, "NPROC": self.tasks, "user": USER + slot if os.getuid() == 0 else 0}
+
+
+@dataclass
+class Outcome:
+    """What a notebook did: outputs by answer; otherwise why there are none; cells that raised or had to be left out."""
+
+    outputs: dict[str, list[Any]] = field(default_factory=dict)
+    crashes: dict[str, tuple[int, str]] = field(default_factory=dict)
+    unwritten: set[str] = field(default_factory=set)
+    stopped: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    last: str | None = None
+    done: bool = False
+
+
+class Broken(RuntimeError):
+    """The sandbox itself could not be started."""
+
+
+def available() -> bool:
+    """Whether bubblewrap is installed and may be used here."""
+    found = shutil.which("bwrap")
+    if not found:
+        return False
+    probe = [found, *walls(), "/bin/true"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def run(
+    cells: Sequence[tuple[str, str]],
+    answers: dict[str, list[Any]],
+    limits: Limits | None = None,
+    *,
+    slot: int = 0,
+    unsafe: bool = False,
+) -> Outcome:
+    """What the answers give on their inputs (name → encoded argument tuples), after the cells (label, source) ran.
+
+    slot: number of this sandbox among those that run at the same time. unsafe: without bubblewrap.
+    Raises Broken if no sandbox could be started.
+    """
+    limits = limits or Limits()
+    end = time.monotonic() + limits.total
+    total = Outcome()
+    job = {"cells": list(cells), "answers": answers, "limits": limits.inside(slot, unsafe)}
+    known = {label for label, _ in cells} | answers.keys()
+    while True:
+        one, why = _attempt({**job, "skip": sorted(total.stopped)}, limits, end, unsafe)
+        total.outputs.update(one.outputs)
+        total.crashes.update(one.crashes)
+        total.unwritten |= one.unwritten
+        total.faults.update(one.faults)
+        if one.done:
+            return total
+        guilty = one.last
+        if guilty not in known or guilty in total.stopped or time.monotonic() > end:
+            for name in answers.keys() - total.outputs.keys() - total.crashes.keys():
+                total.stopped.setdefault(name, why)
+            return total
+        total.stopped[guilty] = why
+
+
+def _attempt(job: dict[str, Any], limits: Limits, end: float, unsafe: bool) -> tuple[Outcome, str]:
+    """One run, and in words why it ended early."""
+    outcome = Outcome()
+    with tempfile.TemporaryFile() as letter, tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as empty:
+        letter.write(json.dumps(job).encode())
+        letter.seek(0)
+        python = [sys.executable, "-sPB", "-X", "utf8"]
+        inside = HERE / "inside.py" if unsafe else COURSE / "inside.py"
+        command = [*([] if unsafe else ["bwrap", *walls(limits)]), *python, str(inside)]
+        process = subprocess.Popen(
+            command, stdin=letter, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+            cwd=empty, env=environment(unsafe and empty),
+        )  # fmt: skip
+        try:
+            why = _listen(process, outcome, limits, end)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()  # type: ignore[union-attr]
+        if outcome.last is None and not outcome.done:
+            errors.seek(0)
+            raise Broken(errors.read().decode("utf8", "replace").strip()[-500:] or why or "it ended at once")
+    code = process.returncode
+    return outcome, why or f"it ended the interpreter ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
+
+
+def _listen(process: subprocess.Popen[bytes], outcome: Outcome, limits: Limits, end: float) -> str:
+    """Read events until the end; returns why it had to be stopped, or "" if it stopped by itself."""
+    assert process.stdout is not None
+    pipe, rest, size = process.stdout.fileno(), b"", 0
+    deadline, look = min(end, time.monotonic() + limits.step + 20), time.monotonic() + 0.5  # 20 s: to start
+    with selectors.DefaultSelector() as ready:
+        ready.register(pipe, selectors.EVENT_READ)
+        while not outcome.done:
+            now = time.monotonic()
+            if now > deadline:
+                return f"it did not come back within {limits.total if now > end else limits.step:.0f} seconds"
+            if now > look:
+                look = now + 0.5
+                if _memory(process.pid) > limits.memory:
+                    return f"it used more than {limits.memory / 2**30:.0f} GiB of memory"
+            if not ready.select(min(deadline, look) - now):
+                continue
+            piece = os.read(pipe, 1 << 20)
+            size += len(piece)
+            if size > limits.output:
+                return f"it gave back more than {limits.output / 2**20:.0f} MiB"
+            if not piece:
+                return ""
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                if _note(line, outcome):
+                    deadline = min(end, time.monotonic() + limits.step)
+    return ""
+
+
+def _note(line: bytes, outcome: Outcome) -> bool:
+    """Take one event in; what is not one is passed over. True if a new step has begun."""
+    try:
+        match json.loads(line):
+            case ["start", str(label)]:
+                outcome.last = label
+                return True
+            case ["fault", str(label), str(text)]:
+                outcome.faults[label] = text[:700]
+            case ["outputs", str(name), list(outputs)]:
+                outcome.outputs[name] = outputs
+                outcome.crashes.pop(name, None)
+                outcome.unwritten.discard(name)
+            case ["crash", str(name), int(case), str(text)]:
+                outcome.crashes[name] = (case, text[:700])
+                outcome.outputs.pop(name, None)
+            case ["unwritten", str(name)]:
+                outcome.unwritten.add(name)
+            case ["done"]:
+                outcome.done = True
+    except (ValueError, RecursionError):
+        pass
+    return False
+
+
+def _memory(pid: int) -> int:
+    """Bytes that a process and all below it hold."""
+    total = 0
+    try:
+        for process in psutil.Process(pid).children(recursive=True):
+            total += process.memory_info().rss
+    except psutil.Error:
+        pass
+    return total
+
+
+def walls(limits: Limits | None = None) -> list[str]:
+    """The arguments of bubblewrap: what is there, what can be written, what is cut off."""
+    limits = limits or Limits()
+    words = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    if os.getuid() == 0:  # inside.py gives root up; in a user namespace it would stay the same user outside
+        words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        words += ["--unshare-user", "--disable-userns"]
+    words += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"]
+    for name, value in environment("/tmp").items():
+        words += ["--setenv", name, value]
+    for place in ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache"):
+        path = Path(place)
+        if path.is_symlink():
+            words += ["--symlink", str(path.readlink()), place]
+        elif path.exists():
+            words += ["--ro-bind", place, place]
+    pythons = [Path(place) for place in dict.fromkeys((sys.base_prefix, sys.prefix))]
+    for folder in dict.fromkeys(parent for path in [*pythons, COURSE / "x"] for parent in reversed(path.parents[:-1])):
+        words += ["--perms", "0755", "--dir", str(folder)]  # else they would be the teacher's alone
+    for path in pythons:
+        words += ["--ro-bind", str(path), str(path)]
+    library = Path(minilib.__file__).parent
+    words += ["--ro-bind", str(library), str(COURSE / "minilib"), "--tmpfs", str(COURSE / "minilib/check")]
+    if library.is_relative_to(sys.prefix):  # as after `pip install .`: the judges lie there a second time
+        words += ["--tmpfs", str(library)]
+    for name, there in INSIDE.items():
+        words += ["--ro-bind", str(HERE / name), str(COURSE / there)]
+    small = ["--size", str(limits.scratch), "--perms", "1777", "--tmpfs"]
+    words += ["--proc", "/proc", "--dev", "/dev", *small, "/dev/shm", *small, "/tmp"]
+    return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
+
+
+def environment(home: str | bool) -> dict[str, str]:
+    """What a sandboxed process may know of this machine."""
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    place = str(home or "/")
+    return {
+        **one, "PATH": "/usr/bin:/bin", "HOME": place, "TMPDIR": place, "IPYTHONDIR": place, "MPLCONFIGDIR": place,
+        "MPLBACKEND": "Agg", "MINILIB_PROGRESS": "0", "PYTHONHASHSEED": "0", "LANG": "C.UTF-8",
+    }  # fmt: skip
