@@ -87,6 +87,7 @@ def grade(course: Course, assignment: str, options: argparse.Namespace) -> int:
     """run and judge every submission, each in a sandbox, and enter the marks into nbgrader's gradebook"""
     from classroom.grade import grade_all, sandbox_or_stop
     from classroom.gradebook import sync
+    from classroom.sandbox import Limits
 
     if reason := sandbox_or_stop(options.unsafe):
         raise Wrong(f"no marks were made: {reason}")
@@ -96,7 +97,7 @@ def grade(course: Course, assignment: str, options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     try:
-        failed = grade_all(course, assignment, options.jobs, options.unsafe)
+        failed = grade_all(course, assignment, options.jobs, Limits(walls=not options.unsafe))
     finally:
         entered = sync(course, assignment)
     for student, why in failed.items():

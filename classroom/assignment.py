@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
 import stat
@@ -15,6 +16,7 @@ from nbformat import NotebookNode
 
 LARGEST = 10 * 2**20
 """Bytes that a notebook without outputs never needs; with pictures stored it may come near."""
+CELLS = 2_000
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,11 @@ def read_file(path: Path) -> bytes:
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise Unreadable(f"no file called {path.name} was handed in") from None
+    except IsADirectoryError:
+        raise Unreadable("this is not a file: hand in the notebook itself") from None
     except OSError as error:
-        raise Unreadable(f"the file could not be opened ({error.strerror}): a link is not read") from None
+        link = ": a link is not read" if error.errno == errno.ELOOP else ""
+        raise Unreadable(f"the file could not be opened ({error.strerror}){link}") from None
     if len(data) > LARGEST:
         raise Unreadable(f"the file is larger than {LARGEST // 2**20} MB: clear all outputs, save, hand in again")
     if not data.strip():
@@ -79,8 +84,12 @@ def read_notebook(data: bytes) -> NotebookNode:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            notebook = nbformat.reads(text, as_version=4)
-            return nbformat.from_dict({**notebook, "cells": [_cell(cell) for cell in notebook["cells"]]})
+            cells = tree["cells"] if tree["nbformat"] == 4 else nbformat.reads(text, as_version=4)["cells"]
+            if len(cells) > CELLS:
+                raise Unreadable(f"the notebook has more than {CELLS:,} cells")
+            return nbformat.from_dict({"cells": [_cell(cell) for cell in cells]})
+    except Unreadable:
+        raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:150]
         raise Unreadable(f"the notebook cannot be read (nbformat {tree['nbformat']}; {reason})") from None
@@ -89,7 +98,7 @@ def read_notebook(data: bytes) -> NotebookNode:
 def _cell(cell: dict) -> dict:
     """A cell with what the grader uses and nothing else: no outputs, no attachments, text as text."""
     source, metadata = cell.get("source", ""), cell.get("metadata")
-    source = "".join(source) if isinstance(source, list) else source
+    source = "".join(map(str, source)) if isinstance(source, list) else source
     kind = cell.get("cell_type")
     grading = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     id = grading.get("grade_id") if isinstance(grading, dict) else None

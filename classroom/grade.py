@@ -26,6 +26,7 @@ import numpy as np
 from classroom import sandbox, wire
 from classroom.assignment import Answer, Unreadable, answers, code, read_file, read_notebook
 from classroom.course import Course, Settings, write
+from classroom.sandbox import Limits
 from minilib import check
 from minilib.check.report import shown
 from minilib.progress import progress_bar
@@ -83,7 +84,7 @@ def load(path: Path) -> Result | None:
 
 
 # One submission ------------------------------------------------------------------------------------------------------
-def grade_one(course: Course, assignment: str, student: str, *, slot: int = 0, unsafe: bool = False) -> Result:
+def grade_one(course: Course, assignment: str, student: str, limits: Limits, slot: int = 0) -> Result:
     """The result of one submission. Raises sandbox.Broken if there is no sandbox to run it in."""
     path = course.submitted(student, assignment) / f"{assignment}.ipynb"
     settings = course.settings(assignment)
@@ -93,14 +94,14 @@ def grade_one(course: Course, assignment: str, student: str, *, slot: int = 0, u
         notebook = read_notebook(read_file(path))
     except Unreadable as error:
         nothing = [Verdict(a.id, a.title, a.cell, 0.0, a.points, "absent") for a in asked]
-        return Result(student, assignment, digest, not unsafe, nothing, problem=str(error))
+        return Result(student, assignment, digest, limits.walls, nothing, problem=str(error))
     draws = {a.name: hidden(settings, a.id) for a in asked}
     inputs = {name: [wire.encode(case) for cases in draw for case in cases] for name, draw in draws.items()}
-    outcome = sandbox.run(code(notebook), inputs, slot=slot, unsafe=unsafe)
+    outcome = sandbox.run(code(notebook), inputs, limits, slot)
     verdicts = [_verdict(a, draws[a.name], outcome) for a in asked]
     notes = [f"{label} was left out: {why}" for label, why in outcome.stopped.items() if label.startswith("cell ")]
     notes += [f"{label} raised {text}" for label, text in outcome.faults.items()]
-    return Result(student, assignment, digest, not unsafe, verdicts, notes=notes)
+    return Result(student, assignment, digest, limits.walls, verdicts, notes=notes)
 
 
 def hidden(settings: Settings, id: str) -> list[list[Any]]:
@@ -176,20 +177,21 @@ def _digest(course: Course, assignment: str, student: str) -> str:
     return hashlib.sha256(b"|".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()
 
 
-def to_do(course: Course, assignment: str, unsafe: bool = False) -> list[str]:
+def to_do(course: Course, assignment: str, walls: bool = True) -> list[str]:
     """The students whose result is missing, out of date, or made without a sandbox where there is one."""
     waiting = []
     for student in course.submissions(assignment):
         result = load(course.marks(assignment) / f"{student}.json")
-        if result is None or result.digest != _digest(course, assignment, student) or result.safe == unsafe:
+        if result is None or result.digest != _digest(course, assignment, student) or result.safe != walls:
             waiting.append(student)
     return waiting
 
 
-def grade_all(course: Course, assignment: str, jobs: int = 2, unsafe: bool = False) -> dict[str, str]:
+def grade_all(course: Course, assignment: str, jobs: int = 2, limits: Limits | None = None) -> dict[str, str]:
     """Grade what is still to do, `jobs` at a time; returns who could not be graded, and why."""
+    limits = limits or Limits()
     check.exercises()  # loaded once, before the processes part
-    waiting = to_do(course, assignment, unsafe)[::-1]
+    waiting = to_do(course, assignment, limits.walls)[::-1]
     running: dict[int, tuple[Any, str, float]] = {}
     failed: dict[str, str] = {}
     fork = multiprocessing.get_context("fork")
@@ -199,7 +201,7 @@ def grade_all(course: Course, assignment: str, jobs: int = 2, unsafe: bool = Fal
                 for slot in range(jobs):
                     if waiting and slot not in running:
                         student = waiting.pop()
-                        process = fork.Process(target=_work, args=(course, assignment, student, slot, unsafe))
+                        process = fork.Process(target=_work, args=(course, assignment, student, limits, slot))
                         process.start()
                         running[slot] = (process, student, time.monotonic() + PATIENCE)
                 multiprocessing.connection.wait([one[0].sentinel for one in running.values()], timeout=1.0)
@@ -216,11 +218,11 @@ def grade_all(course: Course, assignment: str, jobs: int = 2, unsafe: bool = Fal
     return failed
 
 
-def _work(course: Course, assignment: str, student: str, slot: int, unsafe: bool) -> None:
+def _work(course: Course, assignment: str, student: str, limits: Limits, slot: int) -> None:
     """In a process of its own: write one result."""
     resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30,) * 2)  # a judge that is fed nonsense must not take the machine
     try:
-        result = grade_one(course, assignment, student, slot=slot, unsafe=unsafe)
+        result = grade_one(course, assignment, student, limits, slot)
     except BaseException as error:
         write(_trouble(course, assignment, student), f"{type(error).__name__}: {error}")
         raise SystemExit(1) from None

@@ -125,6 +125,9 @@ def seed() -> None:
 
 def told(error: BaseException) -> str:
     """An exception in one line, with the line of the notebook that it comes from."""
+    if isinstance(error, MemoryError):
+        error.__traceback__ = None  # it holds what fills the memory
+        return f"MemoryError: it asked for more than {resource.getrlimit(resource.RLIMIT_AS)[0] / 2**30:.0f} GiB"
     try:
         text = f"{type(error).__name__}: {error}"
         own = [f.line for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith("<ipython-input")]

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 import minilib
+from classroom import wire
 
 HERE = Path(__file__).resolve().parent
 COURSE = Path("/course")
@@ -34,7 +35,10 @@ USER = 61_000
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds on the clock, bytes, counts. A right answer of the course needs a fiftieth of any of them."""
+    """Seconds on the clock, bytes, counts; a right answer of the course needs a small part of each.
+
+    walls: whether there is bubblewrap around it; without, only the limits hold that a process sets for itself.
+    """
 
     step: float = 10.0
     total: float = 60.0
@@ -42,11 +46,12 @@ class Limits:
     scratch: int = 64 * 2**20
     tasks: int = 16
     output: int = 48 * 2**20
+    walls: bool = True
 
-    def inside(self, slot: int, unsafe: bool) -> dict[str, int]:
+    def inside(self, slot: int) -> dict[str, int]:
         """For inside.py: names of rlimits; the user to become, 0 for none."""
         each = {"AS": self.memory, "FSIZE": self.scratch, "NOFILE": 256, "CPU": round(2 * self.total), "CORE": 0}
-        if unsafe:  # the limit of processes would count everything that the teacher runs
+        if not self.walls:  # the limit of processes would count everything that the teacher runs
             return {**each, "user": 0}
         return {**each, "NPROC": self.tasks, "user": USER + slot if os.getuid() == 0 else 0}
 
@@ -78,25 +83,20 @@ def available() -> bool:
 
 
 def run(
-    cells: Sequence[tuple[str, str]],
-    answers: dict[str, list[Any]],
-    limits: Limits | None = None,
-    *,
-    slot: int = 0,
-    unsafe: bool = False,
+    cells: Sequence[tuple[str, str]], answers: dict[str, list[Any]], limits: Limits | None = None, slot: int = 0
 ) -> Outcome:
     """What the answers give on their inputs (name → encoded argument tuples), after the cells (label, source) ran.
 
-    slot: number of this sandbox among those that run at the same time. unsafe: without bubblewrap.
+    slot: number of this sandbox among those that run at the same time.
     Raises Broken if no sandbox could be started.
     """
     limits = limits or Limits()
     end = time.monotonic() + limits.total
     total = Outcome()
-    job = {"cells": list(cells), "answers": answers, "limits": limits.inside(slot, unsafe)}
+    job = {"cells": list(cells), "answers": answers, "limits": limits.inside(slot)}
     known = {label for label, _ in cells} | answers.keys()
     while True:
-        one, why = _attempt({**job, "skip": sorted(total.stopped)}, limits, end, unsafe)
+        one, why = _attempt({**job, "skip": sorted(total.stopped)}, limits, end)
         total.outputs.update(one.outputs)
         total.crashes.update(one.crashes)
         total.unwritten |= one.unwritten
@@ -111,18 +111,18 @@ def run(
         total.stopped[guilty] = why
 
 
-def _attempt(job: dict[str, Any], limits: Limits, end: float, unsafe: bool) -> tuple[Outcome, str]:
+def _attempt(job: dict[str, Any], limits: Limits, end: float) -> tuple[Outcome, str]:
     """One run, and in words why it ended early."""
     outcome = Outcome()
     with tempfile.TemporaryFile() as letter, tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as empty:
         letter.write(json.dumps(job).encode())
         letter.seek(0)
         python = [sys.executable, "-sPB", "-X", "utf8"]
-        inside = HERE / "inside.py" if unsafe else COURSE / "inside.py"
-        command = [*([] if unsafe else ["bwrap", *walls(limits)]), *python, str(inside)]
+        inside = (COURSE if limits.walls else HERE) / "inside.py"
+        command = [*(["bwrap", *walls(limits)] if limits.walls else []), *python, str(inside)]
         process = subprocess.Popen(
             command, stdin=letter, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
-            cwd=empty, env=environment(unsafe and empty),
+            cwd=empty, env=environment(empty),
         )  # fmt: skip
         try:
             why = _listen(process, outcome, limits, end)
@@ -140,7 +140,8 @@ def _attempt(job: dict[str, Any], limits: Limits, end: float, unsafe: bool) -> t
 def _listen(process: subprocess.Popen[bytes], outcome: Outcome, limits: Limits, end: float) -> str:
     """Read events until the end; returns why it had to be stopped, or "" if it stopped by itself."""
     assert process.stdout is not None
-    pipe, rest, size = process.stdout.fileno(), b"", 0
+    pipe, size = process.stdout.fileno(), 0
+    begun: list[bytes] = []  # of a line that has not ended
     deadline, look = min(end, time.monotonic() + limits.step + 20), time.monotonic() + 0.5  # 20 s: to start
     with selectors.DefaultSelector() as ready:
         ready.register(pipe, selectors.EVENT_READ)
@@ -160,7 +161,11 @@ def _listen(process: subprocess.Popen[bytes], outcome: Outcome, limits: Limits, 
                 return f"it gave back more than {limits.output / 2**20:.0f} MiB"
             if not piece:
                 return ""
-            *lines, rest = (rest + piece).split(b"\n")
+            begun.append(piece)
+            if b"\n" not in piece:
+                continue
+            *lines, rest = b"".join(begun).split(b"\n")
+            begun = [rest]
             for line in lines:
                 if _note(line, outcome):
                     deadline = min(end, time.monotonic() + limits.step)
@@ -175,13 +180,13 @@ def _note(line: bytes, outcome: Outcome) -> bool:
                 outcome.last = label
                 return True
             case ["fault", str(label), str(text)]:
-                outcome.faults[label] = text[:700]
+                outcome.faults[label] = _told(text)
             case ["outputs", str(name), list(outputs)]:
                 outcome.outputs[name] = outputs
                 outcome.crashes.pop(name, None)
                 outcome.unwritten.discard(name)
             case ["crash", str(name), int(case), str(text)]:
-                outcome.crashes[name] = (case, text[:700])
+                outcome.crashes[name] = (case, _told(text))
                 outcome.outputs.pop(name, None)
             case ["unwritten", str(name)]:
                 outcome.unwritten.add(name)
@@ -190,6 +195,11 @@ def _note(line: bytes, outcome: Outcome) -> bool:
     except (ValueError, RecursionError):
         pass
     return False
+
+
+def _told(text: str) -> str:
+    """What a sandbox says of an exception, fit to be shown."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in wire.writable(text[:700]))
 
 
 def _memory(pid: int) -> int:
@@ -220,11 +230,7 @@ def walls(limits: Limits | None = None) -> list[str]:
             words += ["--symlink", str(path.readlink()), place]
         elif path.exists():
             words += ["--ro-bind", place, place]
-    pythons = [Path(place) for place in dict.fromkeys((sys.base_prefix, sys.prefix))]
-    for folder in dict.fromkeys(parent for path in [*pythons, COURSE / "x"] for parent in reversed(path.parents[:-1])):
-        words += ["--perms", "0755", "--dir", str(folder)]  # else they would be the teacher's alone
-    for path in pythons:
-        words += ["--ro-bind", str(path), str(path)]
+    words += bound(sys.base_prefix, sys.prefix, at=(COURSE / "x",))
     library = Path(minilib.__file__).parent
     words += ["--ro-bind", str(library), str(COURSE / "minilib"), "--tmpfs", str(COURSE / "minilib/check")]
     if library.is_relative_to(sys.prefix):  # as after `pip install .`: the judges lie there a second time
@@ -236,11 +242,21 @@ def walls(limits: Limits | None = None) -> list[str]:
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
 
 
-def environment(home: str | bool) -> dict[str, str]:
+def bound(*places: str, at: Sequence[Path] = ()) -> list[str]:
+    """Folders that a sandbox shows read-only, with the way to them (and to `at`) open to any user of it."""
+    paths = list(dict.fromkeys(map(Path, places)))
+    words = []
+    for folder in dict.fromkeys(parent for path in [*paths, *at] for parent in reversed(path.parents[:-1])):
+        words += ["--perms", "0755", "--dir", str(folder)]
+    for path in paths:
+        words += ["--ro-bind", str(path), str(path)]
+    return words
+
+
+def environment(home: str) -> dict[str, str]:
     """What a sandboxed process may know of this machine."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    place = str(home or "/")
     return {
-        **one, "PATH": "/usr/bin:/bin", "HOME": place, "TMPDIR": place, "IPYTHONDIR": place, "MPLCONFIGDIR": place,
+        **one, "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home, "IPYTHONDIR": home, "MPLCONFIGDIR": home,
         "MPLBACKEND": "Agg", "MINILIB_PROGRESS": "0", "PYTHONHASHSEED": "0", "LANG": "C.UTF-8",
     }  # fmt: skip

@@ -15,6 +15,8 @@ import numpy as np
 DTYPES = {np.dtype(code).str: np.dtype(code) for code in "?bhilqBHILQefd"}
 LARGEST = 8_000_000
 """Bytes of array that one value may hold."""
+LONGEST = 200_000
+"""Entries of a list, characters of a text."""
 
 
 class Odd:
@@ -26,6 +28,10 @@ class Odd:
 
 def encode(value: Any) -> Any:
     """A value as JSON can hold it. Raises ValueError if it is larger than anything an exercise asks for."""
+    if isinstance(value, list | tuple | dict | str | bytes) and len(value) > LONGEST:
+        raise ValueError(f"{len(value):,} entries are more than anything that this exercise asks for")
+    if isinstance(value, int) and value.bit_length() > 10_000:  # Python itself does not write longer ones out
+        raise ValueError("an integer with thousands of digits is larger than anything that this exercise asks for")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
@@ -57,7 +63,7 @@ def decode(tree: Any) -> Any:
     if tree is None or isinstance(tree, bool | int | float):
         return tree
     if isinstance(tree, str):
-        return tree.encode("utf8", "replace").decode("utf8")  # a lone surrogate could not be written to a file later
+        return writable(tree)
     if isinstance(tree, list):
         return [decode(x) for x in tree]
     if isinstance(tree, dict) and len(tree) == 1:
@@ -65,6 +71,11 @@ def decode(tree: Any) -> Any:
         if tag in DECODERS:
             return DECODERS[tag](content)
     raise ValueError("not a value of this protocol")
+
+
+def writable(text: str) -> str:
+    """Text that a file can hold: without lone halves of UTF-16 pairs."""
+    return text.encode("utf8", "replace").decode("utf8")
 
 
 def _decode_dict(pairs: Any) -> Any:
