@@ -41,12 +41,14 @@ def _parser() -> argparse.ArgumentParser:
         if name != "formgrader":
             parser_of[name].add_argument("assignment", help="a chapter's exercises: 03_backpropagation, or 03")
         parser_of[name].add_argument("--course", type=Path, default=ROOT / "course", help="folder (default: course)")
-    release, collect, grade = (parser_of[name] for name in ("release", "collect", "grade"))
+    release, collect, grade, formgrader = (parser_of[name] for name in STEPS if name != "feedback")
     release.add_argument("--seed", type=int, help="a variant: other numbers, other letters, other hidden cases")
     release.add_argument("--due", help="when it is due, as 2027-01-31 18:00")
     collect.add_argument("--from", dest="source", required=True, metavar="PLACE", help="a folder, a zip, or: exchange")
     grade.add_argument("--jobs", type=int, default=max(1, min(os.cpu_count() or 1, 16)), help="side by side")
     grade.add_argument("--unsafe", action="store_true", help="without a sandbox: only if you trust every student")
+    formgrader.add_argument("--port", type=int, default=8888)
+    formgrader.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     return parser
 
 
@@ -85,21 +87,24 @@ def print_table(rows: list[tuple[str, ...]]) -> None:
 
 def grade(course: Course, assignment: str, options: argparse.Namespace) -> int:
     """run and judge every submission, each in a sandbox, and enter the marks into nbgrader's gradebook"""
-    from classroom.grade import grade_all, sandbox_or_stop
+    if not sys.platform.startswith("linux"):
+        raise Wrong("grading needs Linux: on Windows use WSL, on a Mac a Linux machine or container")
+    from classroom.grade import alone, grade_all, why_no_marks
     from classroom.gradebook import sync
     from classroom.sandbox import Limits
 
-    if reason := sandbox_or_stop(options.unsafe):
+    if reason := why_no_marks(not options.unsafe):
         raise Wrong(f"no marks were made: {reason}")
     if options.unsafe:
         print(
             "UNSAFE: submissions run as you, with your files and network; these marks do not count",
             file=sys.stderr,
         )
-    try:
-        failed = grade_all(course, assignment, options.jobs, Limits(walls=not options.unsafe))
-    finally:
-        entered = sync(course, assignment)
+    with alone(course, assignment):
+        try:
+            failed = grade_all(course, assignment, options.jobs, Limits(walls=not options.unsafe))
+        finally:
+            entered = sync(course, assignment)
     for student, why in failed.items():
         print(f"not graded: {student}: {why}", file=sys.stderr)
     print(f"{entered} of {len(course.submissions(assignment))} submissions are in the gradebook; next: make feedback")
@@ -125,7 +130,8 @@ def formgrader(course: Course, assignment: str, options: argparse.Namespace) -> 
         raise Wrong(f"there is no gradebook in {course.root}: make release comes first")
     reach_tools()
     command = [sys.executable, "-m", "jupyter", "server", f"--ServerApp.root_dir={course.root}"]
-    command += ["--ServerApp.default_url=/formgrader", *(["--allow-root"] if os.geteuid() == 0 else [])]
+    command += ["--ServerApp.default_url=/formgrader", f"--ServerApp.port={options.port}"]
+    command += ["--allow-root"] * (os.geteuid() == 0) + ["--no-browser"] * options.no_browser
     return subprocess.run(command, cwd=course.root, check=False).returncode
 
 

@@ -6,6 +6,8 @@ to do and nothing twice. No result depends on another submission.
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -15,7 +17,9 @@ import shutil
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,8 @@ import numpy as np
 
 from classroom import sandbox, wire
 from classroom.assignment import Answer, Unreadable, answers, code, read_file, read_notebook
-from classroom.course import Course, Settings, write
+from classroom.course import Course, Settings, Wrong, write
+from classroom.results import Lines, Result, Verdict, load
 from classroom.sandbox import Limits
 from minilib import check
 from minilib.check.report import shown
@@ -34,53 +39,9 @@ from minilib.progress import progress_bar
 DRAWS = 3
 """Sets of hidden cases that an answer must pass."""
 JUDGE_SECONDS = 20
+PR_SET_PDEATHSIG = 1
 PATIENCE = 150.0
 """Seconds after which a submission's whole process is given up; its sandbox has its own, shorter limits."""
-
-Lines = list[tuple[str, str]]
-
-
-@dataclass
-class Verdict:
-    """What one answer is worth and why. state: right, wrong, crashed, stopped, unwritten, absent."""
-
-    id: str
-    title: str
-    cell: str
-    points: float
-    out_of: float
-    state: str
-    lines: Lines = field(default_factory=list)
-
-
-@dataclass
-class Result:
-    """What the grader found in one submission; `problem`: why the file could not be read at all."""
-
-    student: str
-    assignment: str
-    digest: str
-    safe: bool
-    verdicts: list[Verdict]
-    problem: str = ""
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def points(self) -> float:
-        return sum(one.points for one in self.verdicts)
-
-    @property
-    def out_of(self) -> float:
-        return sum(one.out_of for one in self.verdicts)
-
-
-def load(path: Path) -> Result | None:
-    """A stored result, or None if there is none that can be read."""
-    try:
-        raw = json.loads(path.read_text("utf8"))
-        return Result(**{**raw, "verdicts": [Verdict(**one) for one in raw["verdicts"]]})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
 
 
 # One submission ------------------------------------------------------------------------------------------------------
@@ -219,7 +180,8 @@ def grade_all(course: Course, assignment: str, jobs: int = 2, limits: Limits | N
 
 
 def _work(course: Course, assignment: str, student: str, limits: Limits, slot: int) -> None:
-    """In a process of its own: write one result."""
+    """In a process of its own, which ends with the grader: write one result."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30,) * 2)  # a judge that is fed nonsense must not take the machine
     try:
         result = grade_one(course, assignment, student, limits, slot)
@@ -246,11 +208,24 @@ def _ended(process: Any, course: Course, assignment: str, student: str) -> dict[
     return {student: f"not finished after {PATIENCE:.0f} seconds" if late else said}
 
 
-def sandbox_or_stop(unsafe: bool) -> str:
+@contextmanager
+def alone(course: Course, assignment: str) -> Iterator[None]:
+    """Let one grader at a time work on an assignment, and clear away what a killed one left. Raises Wrong."""
+    folder = course.marks(assignment)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w", encoding="utf8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Wrong(f"another `make grade` is at work on {assignment}; wait for it, or stop it") from None
+        for left in [*folder.glob(".*.part"), *folder.glob(".*.trouble")]:
+            left.unlink()
+        yield
+
+
+def why_no_marks(walls: bool) -> str:
     """Why no marks can be made here, or "": there must be a sandbox, unless the teacher says otherwise."""
-    if not sys.platform.startswith("linux"):
-        return "grading needs Linux: on Windows use WSL, on a Mac a Linux machine or container"
-    if unsafe or sandbox.available():
+    if not walls or sandbox.available():
         return ""
     why = "bwrap may not be used here" if shutil.which("bwrap") else "bubblewrap is not installed"
     return (

@@ -23,7 +23,7 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from classroom.assignment import Unreadable, read_file, read_notebook
 from classroom.course import Course, Wrong, write
-from classroom.grade import Result, Verdict, load
+from classroom.results import Result, Verdict, load
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from dateutil import parser as dates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from classroom.course import Course, Person, write
-from classroom.grade import Result, Verdict, load
 from classroom.gradebook import Mark, marks
+from classroom.results import Result, Verdict, load
 
 STATES = {
     "right": ("✓", "right"),

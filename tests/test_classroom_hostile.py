@@ -12,10 +12,11 @@ import pytest
 
 from classroom import sandbox
 from classroom.course import Course
-from classroom.grade import grade_all, load
+from classroom.grade import grade_all
 from classroom.gradebook import marks, sync
 from classroom.release import release
 from classroom.reports import feedback
+from classroom.results import load
 from tests.classroom.hostile import ALL, CASES
 from tests.classroom.notebooks import Submission, hand_in
 from tests.classroom.unusual import UNUSUAL
