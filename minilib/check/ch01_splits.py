@@ -226,7 +226,7 @@ WHY = {
 }
 
 
-@exercise("01.data_sheet", "Read the data sheet", once)
+@exercise("01.data_sheet", "Read the data sheet", once, letters="ABCDEF")
 def _sheet(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(got) != set(SHEET):

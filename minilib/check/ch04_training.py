@@ -115,7 +115,7 @@ LOGS = {"A": "dead", "B": "overfitting", "C": "exploding", "D": "wrong labels"}
 WORDS = ("learning", *LOGS.values())
 
 
-@exercise("04.read_logs", "Read four logs", once)
+@exercise("04.read_logs", "Read four logs", once, letters="ABCD")
 def _read_logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
     got = {str(key).strip().upper(): value for key, value in got.items()} if isinstance(got, dict) else {}

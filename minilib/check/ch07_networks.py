@@ -154,7 +154,7 @@ def _fold(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 AUDIT = {"A": "never shown", "B": "no neighbours", "C": "stride", "D": "overfits", "E": "border"}
 
 
-@exercise("07.audit", "Read the audit", once)
+@exercise("07.audit", "Read the audit", once, letters="ABCDE")
 def _audit(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(got) != set(AUDIT):

@@ -178,7 +178,7 @@ _MAPS = {
 }
 
 
-@exercise("09.read_maps", "Six maps", once)
+@exercise("09.read_maps", "Six maps", once, letters="ABCDEF")
 def _read_maps(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     right = {letter: name for letter, (name, _) in _MAPS.items()}
     for i, got in enumerate(outputs):

@@ -156,7 +156,7 @@ CURVE_HINTS = {
 }
 
 
-@exercise("10.curves", "Read the curve", once)
+@exercise("10.curves", "Read the curve", once, letters="ABCDEF")
 def _curves(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
     for name in CURVES:

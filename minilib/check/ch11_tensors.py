@@ -191,7 +191,7 @@ LOG_HINTS = {
 }
 
 
-@exercise("11.logs", "Read five logs", once)
+@exercise("11.logs", "Read five logs", once, letters="ABCDE")
 def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
     if not isinstance(got, dict):

@@ -78,7 +78,7 @@ def _clock_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 LOGS = {"A": "rate too low", "B": "memorising", "C": "leak", "D": "rate too high", "E": "healthy"}
 
 
-@exercise("14.logs", "Five logs", once)
+@exercise("14.logs", "Five logs", once, letters="ABCDE")
 def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(map(str, got)) != set(LOGS):
@@ -154,7 +154,7 @@ def _plan_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 SHIP = {"A": "run longer", "B": "ship", "C": "more seeds", "D": "keep the old", "E": "tune the old"}
 
 
-@exercise("14.ship", "Ship it?", once)
+@exercise("14.ship", "Ship it?", once, letters="ABCDE")
 def _ship(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(map(str, got)) != set(SHIP):

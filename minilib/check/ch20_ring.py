@@ -122,7 +122,7 @@ LOG_HINTS = {
 }
 
 
-@exercise("20.read_log", "Four logs", once)
+@exercise("20.read_log", "Four logs", once, letters="ABCD")
 def _read_log(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     for name, label in LABELS.items():
