@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-DEEPEST, MOST, LONGEST = 32, 250_000, 10_000  # levels of nesting, values and characters, bits of a whole number
+DEEPEST, MOST, LONGEST = 32, 50_000, 10_000  # levels of nesting, values and characters, bits of a whole number
 
 
 def not_plain(value: Any) -> str | None:
