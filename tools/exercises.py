@@ -18,12 +18,13 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbgrader.preprocessors import ClearSolutions
 
 from minilib.check import exercises
-from minilib.check.letters import deal
+from minilib.check.letters import Dealt, deal
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "notebooks" / "exercises"
@@ -45,29 +46,34 @@ def student_version(source: Path, seed: int = 0) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def variant(source: str, seed: int, marked: dict | None = None) -> str:
-    """The source of a cell in a variant: its check with the seed, and, where it shows lettered logs, these dealt anew."""
+def variant(source: str, seed: int, marked: dict[str, Any] | None = None) -> str:
+    """The source of a cell in a variant: its check with the seed, and the lettered logs that it shows dealt anew."""
     if marked:
         dealt = deal(marked["of"], exercises()[marked["of"]].letters, seed)
         for pattern in marked.get("names", []):
-            source = _replaced(source, pattern, lambda letters, dealt=dealt: [dealt[letter] for letter in letters])
+            source = _replaced(source, pattern, dealt, _renamed)
         for pattern in marked["texts"]:
-            source = _replaced(source, pattern, lambda texts, dealt=dealt: _moved(texts, dealt))
+            source = _replaced(source, pattern, dealt, _moved)
     return re.sub(r'^check\("([^"]+)", (\w+)\)$', rf'check("\1", \2, seed={seed})', source, flags=re.MULTILINE)
 
 
-def _replaced(source: str, pattern: str, change: Callable[[list[str]], list[str]]) -> str:
+def _replaced(source: str, pattern: str, dealt: Dealt, change: Callable[[list[str], Dealt], list[str]]) -> str:
     """The source with the groups of all matches exchanged for what `change` makes of them."""
     found = list(re.finditer(pattern, source))
     spans = [match.span(k) for match in found for k in range(1, match.re.groups + 1)]
     if not spans:
         raise ValueError(f"the pattern {pattern!r} of the metadata finds nothing in {source[:60]!r} …")
-    for (start, end), text in reversed(list(zip(spans, change([source[a:b] for a, b in spans]), strict=True))):
+    texts = change([source[start:end] for start, end in spans], dealt)
+    for (start, end), text in reversed(list(zip(spans, texts, strict=True))):
         source = source[:start] + text + source[end:]
     return source
 
 
-def _moved(texts: list[str], dealt: dict[str, str]) -> list[str]:
+def _renamed(letters: list[str], dealt: Dealt) -> list[str]:
+    return [dealt[letter] for letter in letters]
+
+
+def _moved(texts: list[str], dealt: Dealt) -> list[str]:
     """The texts of A, B, C … (once, or several times over), each where its new letter stands."""
     letters, n = list(dealt), len(dealt)
     if len(texts) % n:
@@ -93,9 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make exercises", description=__doc__)
     parser.add_argument("--to", type=Path, default=ROOT / "exercises", help="folder (default: exercises)")
     parser.add_argument("--fresh", action="store_true", help="overwrite what is there")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="write a variant: other numbers, other letters (default: 0)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="write the variant of this seed (default: 0)")
     options = parser.parse_args()
     for name, what in write_all(options.to, options.fresh, options.seed).items():
         print(f"{name}: {what}")
