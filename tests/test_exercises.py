@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import nbformat
 import pytest
-import torch
 
 from minilib.check import check, exercises
-from tests.notebook_files import EXERCISES, checks, code_cells, read
+from minilib.check.letters import deal
+from tests.notebook_files import EXERCISES, ROOT, checks, code_cells, read
+from tests.solved import IDS, notebook_of, solution, the_dtype_that_the_notebook_sets, unsolved
 from tools.exercises import student_version, write_all
 
-mpl.use("agg")
-IDS = sorted(exercises())
+__all__ = ["the_dtype_that_the_notebook_sets"]  # used by pytest
 every_exercise = pytest.mark.parametrize("id", IDS)
-
-
-def _notebook(id: str) -> Path:
-    return next(path for path in EXERCISES if path.stem.startswith(id[:2]))
-
-
-def _run(notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """What the code cells of a notebook define, run one after the other."""
-    names: dict[str, Any] = {"__name__": "__main__"}
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, f"<cell {cell.get('id')}>", "exec"), names)
-    return names
-
-
-@cache
-def _solved(path: Path) -> dict[str, Any]:
-    return _run(read(path))
-
-
-@cache
-def _unsolved(path: Path) -> dict[str, Any]:
-    return _run(nbformat.reads(student_version(path), as_version=4))
 
 
 @cache
 def _wrong(chapter: str) -> dict[str, list[tuple[Any, str]]]:
     return importlib.import_module(f"tests.wrong_answers.ch{chapter}").WRONG
-
-
-@pytest.fixture(autouse=True)
-def _the_dtype_that_the_notebook_sets(request):
-    """torch's default belongs to the process: each test has that of its notebook, and leaves the usual one behind."""
-    given = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    path = _notebook(given["id"]) if "id" in given else given.get("path")
-    if path and any("set_default_dtype(torch.float64)" in cell.source for cell in code_cells(path)):
-        torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def test_there_are_at_least_fifteen_exercises_of_every_kind():
@@ -90,17 +55,22 @@ def test_the_stored_notebook_shows_every_check_passed(path):
         assert f"✓ {id} " in shown
 
 
+def _in_variant(id: str, answer: Any, seed: int) -> Any:
+    """An answer to the book's exercise, with the letters of a variant."""
+    dealt = deal(id, exercises()[id].letters, seed)
+    return (lambda: {dealt[letter]: word for letter, word in answer().items()}) if dealt else answer
+
+
 @every_exercise
 def test_the_solution_passes_for_any_seed(id):
-    answer = _solved(_notebook(id))[checks(_notebook(id))[id]]
     for seed in range(4):
-        report = check(id, answer, seed=seed)
+        report = check(id, _in_variant(id, solution(id), seed), seed=seed)
         assert report, report
 
 
 @every_exercise
 def test_the_stub_fails_kindly(id):
-    report = check(id, _unsolved(_notebook(id))[checks(_notebook(id))[id]])
+    report = check(id, unsolved(notebook_of(id))[checks(notebook_of(id))[id]])
     assert not report
     assert "still to be written" in repr(report)
 
@@ -114,6 +84,13 @@ def test_two_typical_mistakes_each_get_their_own_hint(id):
         report = check(id, answer)
         assert not report, f"{answer} passes"
         assert fragment in repr(report), f"{fragment!r} is not in the hint:\n{report!r}"
+
+
+@every_exercise
+def test_a_typical_mistake_passes_for_no_seed(id):
+    for answer, _ in _wrong(id[:2])[id] if not exercises()[id].letters else ():
+        for seed in (1, 2, 3):
+            assert not check(id, answer, seed=seed), f"{answer} passes with seed {seed}"
 
 
 @every_exercise
@@ -155,3 +132,26 @@ def test_the_teachers_page_shares_out_every_exercise_with_its_minutes(path):
     numbers = [[int(n) for n in listed.split(",")] for listed, _ in parts]
     assert [sum(minutes[n - 1] for n in part) for part in numbers] == [int(total) for _, total in parts]
     assert sorted(n for part in numbers for n in part) == list(range(1, len(minutes) + 1))
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
+def test_every_answer_has_a_name_of_its_own_bound_at_top_level_and_a_check_of_one_form(path):
+    named = checks(path)
+    assert len(set(named.values())) == len(named)
+    bound = [getattr(node, "name", "") for cell in code_cells(path) for node in ast.parse(cell.source).body]
+    graded = [cell.source for cell in code_cells(path) if cell.metadata.get("nbgrader", {}).get("grade")]
+    assert len(graded) == len(named)
+    for id, name in named.items():
+        assert bound.count(name) == 1, f"{name} is defined {bound.count(name)} times"
+        assert [source for source in graded if f'"{id}"' in source] == [f'check("{id}", {name})']
+
+
+def test_the_profiles_to_read_are_those_that_were_measured(capsys):
+    tables = json.loads((ROOT / "benchmarks/results/profiles.json").read_text("utf8"))["tables"]
+    lines = []
+    for letter, table in tables.items():
+        lines.append(f"{letter:<29}  self  total  calls")
+        lines += [f"  {r['name'][:27]:<27} {r['self']:>5} {r['total']:>6} {r['calls']:>6}" for r in table[:6]]
+    cells = {cell.id: cell for cell in code_cells(notebook_of("12.profiles"))}
+    exec(cells["x12-21"].source)
+    assert capsys.readouterr().out.splitlines() == lines

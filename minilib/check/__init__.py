@@ -7,11 +7,14 @@ import difflib
 import importlib
 import pkgutil
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from minilib.check.letters import back, deal, forth
+from minilib.check.plain import never_right, not_plain
 from minilib.check.report import Report, shown
 from minilib.check.spec import REGISTRY, Exercise, Inputs, Problem
 
@@ -29,6 +32,7 @@ def exercises() -> dict[str, Exercise]:
 def check(id: str, answer: Any, *, seed: int = 0) -> Report:
     """Try an answer, a function or (where the exercise asks for one) a value, and say at once what is wrong with it.
 
+    seed: another one draws other cases and, where logs have letters, deals these anew (as `tools.exercises` does).
     Never raises for a wrong answer. Raises KeyError for an unknown exercise.
     """
     exercise = _find(id)
@@ -41,7 +45,7 @@ def check(id: str, answer: Any, *, seed: int = 0) -> Report:
             return Report(exercise, False, len(inputs), (("likely", "the answer is still to be written"),))
         except Exception as error:
             return Report(exercise, False, len(inputs), _crashed(arguments, error))
-    return judge(id, inputs, outputs)
+    return judge(id, inputs, outputs, seed=seed)
 
 
 def run(answer: Any, arguments: Inputs) -> Any:
@@ -49,21 +53,25 @@ def run(answer: Any, arguments: Inputs) -> Any:
     return answer(*copy.deepcopy(arguments)) if callable(answer) else answer
 
 
-def judge(id: str, inputs: Sequence[Inputs], outputs: Sequence[Any]) -> Report:
-    """The report on outputs, wherever they were computed: it needs no function, only data."""
+def judge(id: str, inputs: Sequence[Inputs], outputs: Sequence[Any], *, seed: int = 0) -> Report:
+    """The report on outputs, wherever they were computed: it needs no function, only data.
+
+    seed: that of the variant which the answer was given to; it dealt the letters, where the exercise has some.
+    """
     exercise = _find(id)
     for arguments, output in zip(inputs, outputs, strict=True):
-        fault = _not_plain(output)
+        fault = not_plain(output)
         if fault:
             return Report(exercise, False, len(inputs), (*_went_in(arguments), ("likely", fault)))
-    problem = _first_problem(exercise, list(inputs), list(outputs))
+    dealt = deal(id, exercise.letters, seed)
+    problem = _first_problem(exercise, list(inputs), [back(output, dealt) for output in outputs])
     if problem is None:
         return Report(exercise, True, len(inputs))
     lines = (
         *_went_in(inputs[problem.case]),
-        ("expected", shown(problem.expected)),
+        ("expected", forth(shown(problem.expected), dealt) if dealt else shown(problem.expected)),
         ("got", shown(outputs[problem.case])),
-        ("likely", problem.hint),
+        ("likely", forth(problem.hint, dealt) if dealt else problem.hint),
     )
     return Report(exercise, False, len(inputs), lines)
 
@@ -77,11 +85,18 @@ def _find(id: str) -> Exercise:
 
 
 def _first_problem(exercise: Exercise, inputs: list[Inputs], outputs: list[Any]) -> Problem | None:
+    kind = "a value of the kind that the exercise asks for"
     try:
-        with np.errstate(all="ignore"):
-            return next(iter(exercise.judge(inputs, outputs)), None)
-    except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-        return Problem(0, "a value of the kind that the exercise asks for", f"it could not be read as that ({error})")
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = next(iter(exercise.judge(inputs, outputs)), None)
+    except Exception as error:  # an answer may be odd in ways that no judge foresees; it is never right
+        said = str(error) or type(error).__name__
+        return Problem(0, kind, f"it could not be read as that ({said if len(said) <= 200 else said[:200] + ' …'})")
+    if found is None:
+        faults = ((i, never_right(output)) for i, output in enumerate(outputs))
+        return next((Problem(i, kind, fault) for i, fault in faults if fault), None)
+    return found
 
 
 def _went_in(arguments: Inputs) -> tuple[tuple[str, str], ...]:
@@ -93,21 +108,6 @@ def _crashed(arguments: Inputs, error: Exception) -> tuple[tuple[str, str], ...]
     own = [frame.line for frame in frames if frame.filename == frames[0].filename]  # not the libraries it calls
     where = f" in the line `{own[-1]}`" if own and own[-1] else ""
     return (*_went_in(arguments), ("got", f"{type(error).__name__}: {error}{where}"))
-
-
-def _not_plain(value: Any) -> str | None:
-    """Why a value cannot be judged, or None."""
-    if value is None:
-        return "the function gives back nothing: is a `return` missing?"
-    if isinstance(value, np.ndarray):
-        return None if value.dtype.kind in "biuf" else f"an array of {value.dtype} is not an array of numbers"
-    if isinstance(value, dict):
-        return next((fault for x in value.values() if (fault := _not_plain(x))), None)
-    if isinstance(value, list | tuple):
-        return next((fault for x in value if (fault := _not_plain(x))), None)
-    if isinstance(value, bool | int | float | str | np.generic):
-        return None
-    return f"give back numbers, text, lists or NumPy arrays, not {type(value).__name__}"
 
 
 def same(

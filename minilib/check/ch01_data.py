@@ -173,9 +173,11 @@ def _parrot_cases(rng: np.random.Generator) -> list[Inputs]:
     train = list("aaabbccddddeee")
     labels = [2, 1, 1, 0, 0, 1, 0, 2, 2, 2, 2, 0, 0, 2]
     order = rng.permutation(len(train))
+    other = rng.permutation(3)  # the classes change their names, so that the most frequent one is another
+    asked = rng.choice(["new", "newer", "a", "b", "c", "d", "e"], 10).tolist()
     return [
         (train, labels, ["a", "b", "c", "new", "d", "e"]),
-        ([train[k] for k in order], [labels[k] for k in order], ["new", "a", "c"]),
+        ([train[k] for k in order], [int(other[labels[k]]) for k in order], asked),
         (["x", "y"], [1, 0], ["x", "y", "z"]),
     ]
 

@@ -78,9 +78,10 @@ def _split(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 def _seen_cases(rng: np.random.Generator) -> list[Inputs]:
     train = ["Good room!", "bad bed", "ＯＫ", "so-so"]
     lots = ["good room", "GOOD  ROOM...", "Bad bed", "ok", "fine", "so so", "never again", *3 * ["bad bed"]]
+    more, new = rng.choice(lots, rng.integers(0, 9)).tolist(), int(rng.integers(1, 10))
     return [
-        (train, [lots[k] for k in rng.permutation(len(lots))]),
-        (train, ["bad bed", "bad bed", "bad bed", "new"]),
+        (train, rng.permutation(lots + more).tolist()),
+        (train, ["bad bed"] * (new + int(rng.integers(1, 20))) + ["new"] * new),
         (train, ["new", "newer"]),
         (["Straße"], ["STRASSE", "strasse"]),
         # until NFKC has taken them apart, bold letters are not folded and the sign ㎏ is no letter
@@ -226,7 +227,7 @@ WHY = {
 }
 
 
-@exercise("01.data_sheet", "Read the data sheet", once)
+@exercise("01.data_sheet", "Read the data sheet", once, letters="ABCDEF")
 def _sheet(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(got) != set(SHEET):
@@ -246,7 +247,7 @@ def _ship_cases(rng: np.random.Generator) -> list[Inputs]:
         (models, 0.77, 0.0, 1000, 0.5),
         (models, 0.77, 0.95, 1000, 0.5),  # nearly all users repeat themselves
         (models, 0.77, 0.3, 2000, 5.0),  # an error is dear: the big one pays
-        (models, 0.6, round(float(rng.uniform(0.1, 0.3)), 2), 500, 0.4),
+        (models, 0.6, round(float(rng.uniform(0.1, 0.3)), 2), int(rng.integers(300, 900)), 0.4),
     ]
 
 

@@ -107,7 +107,12 @@ def _stable_cases(rng: np.random.Generator) -> list[Inputs]:
     z = np.array([-2.0, -0.5, 0.0, 1.0, 3.0])
     y = np.array([1, 0, 1, 0, 1])
     extreme = np.array([-1e4, 1e4, -1e4, 1e4, -300.0, 300.0, -30.0, 30.0])
-    return [(z, y, 1.0), (z, y, 5.0), (extreme, np.array([1, 0, 0, 1, 1, 0, 1, 0]), 1.0), (-z, 1 - y, 1.0)]
+    other, order = z + rng.uniform(-0.4, 0.4, 5).round(2), rng.permutation(8)
+    weight = round(float(rng.uniform(3, 8)), 1)
+    return [
+        (z, y, 1.0), (other, y, weight), (extreme[order], np.array([1, 0, 0, 1, 1, 0, 1, 0])[order], 1.0),
+        (-other, 1 - y, 1.0),
+    ]  # fmt: skip
 
 
 @exercise("02.stable_loss", "A loss that survives", _stable_cases)

@@ -112,10 +112,10 @@ def _word(text: Any) -> str:
     return " ".join(str(text).replace("_", " ").replace("-", " ").lower().split())
 
 
-@exercise("02.read_logs", "Read five logs", once)
+@exercise("02.read_logs", "Read five logs", once, letters="ABCDE")
 def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     if not isinstance(outputs[0], dict):
-        form = 'give back a dictionary: {"A": "…", "B": "…", "C": "…", "D": "…", "E": "…"}'
+        form = "give back a dictionary with a verdict for each of the letters A to E"
         yield Problem(0, "a verdict for each of A, B, C, D and E", form)
         return
     got = {_word(key).removeprefix("log ").upper(): _word(value) for key, value in outputs[0].items()}

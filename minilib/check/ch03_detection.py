@@ -24,7 +24,7 @@ ASK = {
 }
 
 
-@exercise("03.read_reports", "Read a gradient-check report", once)
+@exercise("03.read_reports", "Read a gradient-check report", once, letters="ABCDE")
 def _read_reports(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
     if not isinstance(got, dict) or set(got) != set(ANSWERS):

@@ -143,7 +143,9 @@ def _right_scale(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 # 6. Dead share --------------------------------------------------------------------------------------------------------
 def _dead_cases(rng: np.random.Generator) -> list[Inputs]:
     cases = []
-    for images, units, dead in ((6, 5, 2), (40, 10, 3), (9, 5, 5), (30, 8, 0)):
+    some = [int(units) for units in rng.choice([11, 13, 17, 19, 23, 29], 2, replace=False)]
+    shares = [(units, int(rng.integers(2, units - 3))) for units in some]
+    for images, units, dead in ((6, *shares[0]), (40, *shares[1]), (9, 5, 5), (30, 8, 0)):
         h = np.maximum(rng.normal(0, 1, (images, units)), 0)
         h[rng.integers(1, images, units), np.arange(units)] = rng.uniform(0.5, 1, units)  # all alive, somewhere
         h[0] = 0  # one image that no unit answers
@@ -193,7 +195,7 @@ def _dead_share(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 
 # 7. Fold the line -----------------------------------------------------------------------------------------------------
 def _fold_cases(rng: np.random.Generator) -> list[Inputs]:
-    return [(1,), (2,), (3,), (8,)]
+    return [(1,), *((int(folds),) for folds in np.sort(2 + rng.permutation(11)[:3]))]
 
 
 def _network(layers: list[tuple[Array, Array]], x: Array) -> Array:

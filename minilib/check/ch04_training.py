@@ -65,6 +65,8 @@ def _malformed(got: Any) -> str | None:
         return "the weights are turned over: the shape of a weight is (n_out, n_in)"
     if shapes != SHAPES or [np.shape(bias) for bias in got["biases"]] != [shape[:1] for shape in SHAPES]:
         return "keep the five hidden layers of 50 units, each with its weight (n_out, n_in) and its bias (n_out,)"
+    if np.shape(got["lr"]):
+        return "the rate lr is one number"
     if got["last"] == "softmax":
         return "no softmax: the loss takes the scores before it, and works out the softmax itself"
     if got["last"] not in LAST:
@@ -115,7 +117,7 @@ LOGS = {"A": "dead", "B": "overfitting", "C": "exploding", "D": "wrong labels"}
 WORDS = ("learning", *LOGS.values())
 
 
-@exercise("04.read_logs", "Read four logs", once)
+@exercise("04.read_logs", "Read four logs", once, letters="ABCD")
 def _read_logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
     got = {str(key).strip().upper(): value for key, value in got.items()} if isinstance(got, dict) else {}

@@ -259,12 +259,12 @@ def _verdicts(
             yield Problem(0, f"another word for {what} {name}", special.get((name, got[name]), hints[name]))
 
 
-@exercise("05.read_curves", "Read five loss curves", once)
+@exercise("05.read_curves", "Read five loss curves", once, letters="ABCDE")
 def _curves(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     yield from _verdicts(outputs[0], CURVES, CURVE_WORDS, CURVE_HINTS, {}, "run")
 
 
-@exercise("05.first_measure", "Monday's explosion", once)
+@exercise("05.first_measure", "Monday's explosion", once, letters="ABCDEF")
 def _measures(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     words = tuple(MEASURES.values())
     yield from _verdicts(outputs[0], MEASURES, words, MEASURE_HINTS, MEASURE_SPECIAL, "incident")

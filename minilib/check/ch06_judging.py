@@ -174,7 +174,7 @@ def _word(text: Any) -> str:
     return " ".join(str(text).replace("_", " ").replace("-", " ").lower().split())
 
 
-@exercise("06.read_logs", "Read six logs", once)
+@exercise("06.read_logs", "Read six logs", once, letters="ABCDEF")
 def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     yield from _table(outputs[0], LOGS, VERDICTS, "log", LOG_HINTS, SPECIAL_HINTS)
 

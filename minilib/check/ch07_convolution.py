@@ -15,7 +15,7 @@ Array = np.ndarray
 
 # 1. Does it fit? -----------------------------------------------------------------------------------------------------
 def _size_cases(rng: np.random.Generator) -> list[Inputs]:
-    n = int(rng.integers(40, 60))
+    n = int(rng.integers(40, 400))
     return [
         (12, [(3, 1, 2), (4, 3, 1)]),
         (28, [(5, 2, 2), (3, 2, 1)]),

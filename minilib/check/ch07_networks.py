@@ -16,7 +16,7 @@ Layers = list[tuple[int, int, int]]
 
 # 5. How far does it see? ---------------------------------------------------------------------------------------------
 def _field_cases(rng: np.random.Generator) -> list[Inputs]:
-    drawn = [(int(rng.integers(2, 6)), int(rng.integers(1, 3)), int(rng.integers(1, 3))) for _ in range(4)]
+    drawn = [(int(rng.integers(2, 8)), int(rng.integers(1, 4)), int(rng.integers(1, 4))) for _ in range(4)]
     return [
         ([(5, 2, 1), (3, 2, 1)],),
         ([(3, 1, 1), (2, 2, 1), (3, 1, 1), (2, 2, 1)],),
@@ -154,7 +154,7 @@ def _fold(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 AUDIT = {"A": "never shown", "B": "no neighbours", "C": "stride", "D": "overfits", "E": "border"}
 
 
-@exercise("07.audit", "Read the audit", once)
+@exercise("07.audit", "Read the audit", once, letters="ABCDE")
 def _audit(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(got) != set(AUDIT):

@@ -148,6 +148,18 @@ def _pick_cases(rng: np.random.Generator) -> list[Inputs]:
     def losses(*bits: float) -> dict[str, float]:
         return dict(zip(NEEDS, (round(b + float(rng.uniform(0, 0.02)), 3) for b in bits), strict=True))
 
+    def drawn() -> tuple[int, int, bool, dict[str, float]]:
+        memory, far = int(rng.choice([40, 64, 2700, 8000])), int(rng.choice([3, 5, 6, 9]))
+        return memory, far, bool(rng.random() < 0.3), losses(*rng.permutation([3.0, 3.1, 3.2]))
+
+    second = [
+        (40, 5, True, losses(3.0, 3.1, 3.2)),
+        (45, 5, False, losses(3.0, 3.1, 3.2)),
+        (30, 3, False, losses(3.0, 3.1, 3.2)),
+        (2700, 6, True, losses(3.4, 3.1, 3.0)),
+        (9000, 3, False, losses(3.4, 3.0, 3.2)),
+        *(drawn() for _ in range(5)),
+    ]
     return [
         (
             [
@@ -157,15 +169,7 @@ def _pick_cases(rng: np.random.Generator) -> list[Inputs]:
                 (8000, 5, True, losses(3.30, 3.12, 3.09)),  # people who may ask to be forgotten
             ],
         ),
-        (
-            [
-                (40, 5, True, losses(3.0, 3.1, 3.2)),
-                (45, 5, False, losses(3.0, 3.1, 3.2)),
-                (30, 3, False, losses(3.0, 3.1, 3.2)),
-                (2700, 6, True, losses(3.4, 3.1, 3.0)),
-                (9000, 3, False, losses(3.4, 3.0, 3.2)),
-            ],
-        ),
+        ([second[k] for k in rng.permutation(len(second))],),
     ]
 
 

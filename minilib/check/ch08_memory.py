@@ -234,7 +234,7 @@ WHY = {
 }
 
 
-@exercise("08.read_memories", "Five memories, four diseases", once)
+@exercise("08.read_memories", "Five memories, four diseases", once, letters="ABCDE")
 def _read_memories(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(got) != set(DISEASES):

@@ -204,7 +204,8 @@ def _distance_gradient(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Pro
 
 # 4. Weights that go round --------------------------------------------------------------------------------------------
 def _cycle_cases(rng: np.random.Generator) -> list[Inputs]:
-    return [(3,), (5,), (12,), (int(rng.integers(4, 12)),)]
+    few, many = int(rng.integers(4, 15)), int(rng.integers(15, 40))
+    return [(3,), (few,), (40,), (many,)]  # the hardest is always among them: more tokens need larger numbers
 
 
 @exercise("09.cycle_weights", "Weights that go round", _cycle_cases)

@@ -15,7 +15,8 @@ Array = np.ndarray
 
 # 5. The turn of the clocks -------------------------------------------------------------------------------------------
 def _turn_cases(rng: np.random.Generator) -> list[Inputs]:
-    return [(1, 2), (3, 8), (-2, 6), (int(rng.integers(4, 9)), 16)]
+    back, on = -int(rng.integers(2, 10)), int(rng.integers(4, 10))
+    return [(1, 2), (3, 8), (back, 2 * int(rng.integers(2, 8))), (on, 2 * int(rng.integers(6, 20)))]
 
 
 def _table(D: int, base: float = 10_000) -> Array:
@@ -178,7 +179,7 @@ _MAPS = {
 }
 
 
-@exercise("09.read_maps", "Six maps", once)
+@exercise("09.read_maps", "Six maps", once, letters="ABCDEF")
 def _read_maps(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     right = {letter: name for letter, (name, _) in _MAPS.items()}
     for i, got in enumerate(outputs):

@@ -70,7 +70,7 @@ def _count(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 # 10.order ------------------------------------------------------------------------------------------------------------
 def _order_cases(rng: np.random.Generator) -> list[Inputs]:
     cases: list[Inputs] = []
-    for kind in ("blind", "sees", "swap", "pools", "sees"):
+    for kind in ("blind", "sees", "swap", "pools", "sees", *rng.choice(["blind", "sees"], 6)):
         before, order = rng.standard_normal((6, 3)), np.array([2, 0, 1, *(3 + rng.permutation(3))])
         if kind == "swap":
             order = np.array([1, 0, 3, 2, 5, 4])
@@ -83,7 +83,7 @@ def _order_cases(rng: np.random.Generator) -> list[Inputs]:
         cases.append((before, after, order))
     before, order = rng.standard_normal((6, 3)), np.array([1, 2, 0, 3, 4, 5])
     cases.append((before, before.copy(), order))  # knows only places
-    return cases
+    return [cases[k] for k in rng.permutation(len(cases))]
 
 
 def _moved(before: Array, after: Array, order: Array) -> bool:
@@ -92,6 +92,10 @@ def _moved(before: Array, after: Array, order: Array) -> bool:
 
 @exercise("10.order", "Does it see the order?", _order_cases)
 def _order(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
+    for i, got in enumerate(outputs):
+        if np.shape(got) or isinstance(got, str) or got not in (0, 1):
+            yield Problem(i, "True or False", "give back one truth value, no number and no array")
+            return
     answers = [bool(got) for got in outputs]
     right = [_moved(*case) for case in inputs]
     rules = {

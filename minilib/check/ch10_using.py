@@ -156,7 +156,7 @@ CURVE_HINTS = {
 }
 
 
-@exercise("10.curves", "Read the curve", once)
+@exercise("10.curves", "Read the curve", once, letters="ABCDEF")
 def _curves(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
     for name in CURVES:
@@ -188,11 +188,12 @@ def _models(rng: np.random.Generator) -> list[dict[str, Any]]:
         return {"name": name, "kind": kind, "loss": loss, "recall": 0.17, **sizes}
 
     models = [
-        plain("counts", "table", 900_000, 0, 1.95), plain("reader", "lstm", 150_000, 128, 1.68),
-        gpt("small", 2, 64, 64, 1.75), gpt("middle", 4, 128, 256, 1.55), gpt("short", 4, 160, 64, 1.56),
-        gpt("long", 3, 128, 1024, 1.57),
+        plain("ash", "table", 900_000, 0, 1.95), plain("birch", "lstm", 150_000, 128, 1.68),
+        gpt("elm", 2, 64, 64, 1.75), gpt("fir", 4, 128, 256, 1.55), gpt("larch", 4, 160, 64, 1.56),
+        gpt("oak", 3, 128, 1024, 1.57),
     ]  # fmt: skip
-    return [models[i] for i in rng.permutation(len(models))]
+    names = rng.permutation([m["name"] for m in models]).tolist()
+    return [{**models[i], "name": name} for i, name in zip(rng.permutation(len(models)), names, strict=True)]
 
 
 def _choose_cases(rng: np.random.Generator) -> list[Inputs]:

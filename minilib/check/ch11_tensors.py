@@ -15,13 +15,21 @@ Array = np.ndarray
 # 11.silent -----------------------------------------------------------------------------------------------------------
 def _silent_cases(rng: np.random.Generator) -> list[Inputs]:
     some = float(rng.uniform(0.1, 1))
+    pool = [f"{layer}.{part}" for layer in ("body", "first", "head", "inner", "last") for part in ("bias", "weight")]
+
+    def named(gradients: dict[str, Any]) -> dict[str, Any]:
+        """The same gradients under other names, in another order."""
+        names = rng.permutation(pool)[: len(gradients)].tolist()
+        mixed = [list(gradients.values())[k] for k in rng.permutation(len(gradients))]
+        return dict(zip(names, mixed, strict=True))
+
     first = {"first.weight": None, "first.bias": None, "head.weight": np.array([[some, -0.5]])}
     second = {
         "a.weight": np.zeros((2, 2)), "a.bias": np.array([some, -some]), "b.weight": np.array([[0.0, some]]),
         "b.bias": np.array([0.0]), "c.weight": None,
     }  # fmt: skip
-    third = {"only.weight": np.array([-some, -some]), "tiny.bias": np.array([1e-9])}
-    return [(first,), (second,), (third,)]
+    third = {"a.weight": np.array([-some, -some]), "b.bias": np.array([1e-9]), "c.weight": None, "c.bias": np.zeros(2)}
+    return [(first,), (named(second),), (named(third),)]
 
 
 @exercise("11.silent", "Who does not learn?", _silent_cases)
@@ -191,7 +199,7 @@ LOG_HINTS = {
 }
 
 
-@exercise("11.logs", "Read five logs", once)
+@exercise("11.logs", "Read five logs", once, letters="ABCDE")
 def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     (got,) = outputs
     if not isinstance(got, dict):

@@ -102,7 +102,7 @@ def _fits_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 PATIENTS = {"A": "crumbs", "B": "copies", "C": "healthy", "D": "starved"}
 
 
-@exercise("12.profiles", "Four profiles", once)
+@exercise("12.profiles", "Four profiles", once, letters="ABCD")
 def _profiles_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(map(str, got)) != set(PATIENTS):

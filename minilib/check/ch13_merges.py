@@ -84,6 +84,9 @@ def _changes_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem
         if not isinstance(got, dict):
             yield Problem(i, right, "give back a dictionary: pair → change of its count")
             continue
+        if any(np.shape(n) for n in got.values()):
+            yield Problem(i, right, "the change of a pair's count is one number")
+            continue
         found = {tuple(int(x) for x in p): n for p, n in got.items() if n}
         if found == right and len(found) == len(got):
             continue
@@ -253,6 +256,9 @@ def _never_cases(rng: np.random.Generator) -> list[Inputs]:
 def _never_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     for i, ((corpus, merges), got) in enumerate(zip(inputs, outputs, strict=True)):
         right = _never(corpus, merges)
+        if isinstance(got, dict):
+            yield Problem(i, right, "give back a list of ids")
+            continue
         found = sorted({int(id) for id in got})
         if found == right:
             continue

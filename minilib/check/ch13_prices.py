@@ -122,7 +122,7 @@ def _bill_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 ORIGINS = {"A": "news", "B": "surnames", "C": "tweets", "D": "plays", "E": "films"}
 
 
-@exercise("13.origins", "Read a vocabulary", once)
+@exercise("13.origins", "Read a vocabulary", once, letters="ABCDE")
 def _origins(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(map(str, got)) != set(ORIGINS):
@@ -147,7 +147,7 @@ def _origins(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 FAULTS = {"A": "measure", "B": "leak", "C": "compute", "D": "fair", "E": "tuning", "F": "luck"}
 
 
-@exercise("13.fair", "A fair race", once)
+@exercise("13.fair", "A fair race", once, letters="ABCDEF")
 def _fair(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(map(str, got)) != set(FAULTS):

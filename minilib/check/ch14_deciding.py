@@ -27,9 +27,11 @@ def _clock_cases(rng: np.random.Generator) -> list[Inputs]:
         "good": (50.0, moved(-0.04)), "lucky": (50.0, [[x - 0.02 for x in plain[0]], plain[1], moved(0.01)[2]]),
         "uneven": (50.0, [moved(-0.05)[0], moved(0.09)[1], moved(0.09)[2]]),
     }  # fmt: skip
-    noise = rng.normal(0, 0.02, (3, 5))
-    other = [[x + e for x, e in zip(*pair, strict=True)] for pair in zip(plain, noise, strict=True)]
-    drawn = {"plain": (60.0, plain), "other": (75.0, other), "worse": (60.0, moved(0.05))}
+    drawn = {"plain": (60.0, plain), "worse": (60.0, moved(0.05))}
+    for name in ("ash", "birch", "elm", "fir", "larch", "oak"):
+        noise = rng.normal(rng.uniform(-0.15, 0.15), 0.01, (3, 5))
+        other = [[float(x + e) for x, e in zip(*pair, strict=True)] for pair in zip(plain, noise, strict=True)]
+        drawn[name] = (float(rng.choice([48, 60, 75, 100])), other)
     return [(runs, 20.0), (runs, 25.0), (runs, 15.1), (drawn, 24.0)]
 
 
@@ -78,7 +80,7 @@ def _clock_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 LOGS = {"A": "rate too low", "B": "memorising", "C": "leak", "D": "rate too high", "E": "healthy"}
 
 
-@exercise("14.logs", "Five logs", once)
+@exercise("14.logs", "Five logs", once, letters="ABCDE")
 def _logs(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(map(str, got)) != set(LOGS):
@@ -154,7 +156,7 @@ def _plan_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 SHIP = {"A": "run longer", "B": "ship", "C": "more seeds", "D": "keep the old", "E": "tune the old"}
 
 
-@exercise("14.ship", "Ship it?", once)
+@exercise("14.ship", "Ship it?", once, letters="ABCDE")
 def _ship(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     if not isinstance(got, dict) or set(map(str, got)) != set(SHIP):

@@ -182,7 +182,8 @@ def _copied_cases(rng: np.random.Generator) -> list[Inputs]:
     source = "when shall we three meet again in thunder lightning or in rain when the hurlyburly is done "
     letters = np.array(list("abcde"))
     drawn = "".join(rng.choice(letters, 400))
-    text = drawn[40:70] + "".join(rng.choice(letters, 60)) + drawn[200:218]
+    long, own, short = (int(n) for n in rng.integers([26, 50, 15], [46, 80, 26]))
+    text = drawn[40 : 40 + long] + "".join(rng.choice(letters, own)) + drawn[200 : 200 + short]
     strangers = ["".join(rng.choice(letters, 108)) for _ in range(4)]
     return [
         ("we three meet at noon in rain", source, ["three days of rain", "again and again"]),

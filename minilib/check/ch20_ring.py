@@ -14,7 +14,12 @@ Array = np.ndarray
 
 # 20.stop_spiral -------------------------------------------------------------------------------------------------------
 def _spiral_cases(rng: np.random.Generator) -> list[Inputs]:
-    return [(1.0, 0.0, 0.1, 500), (0.0, -2.0, 0.2, 200), (0.6, 0.8, 0.3, 100)]
+    cases: list[Inputs] = [(1.0, 0.0, 0.1, 500)]
+    for rate in (0.2, round(float(rng.uniform(0.25, 0.32)), 2)):
+        angle, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 3)
+        start = round(float(away * np.cos(angle)), 2), round(float(away * np.sin(angle)), 2)
+        cases.append((*start, rate, int(rng.uniform(7, 9) / rate**2)))
+    return cases
 
 
 def _at_once(x: float, y: float, rate: float) -> tuple[float, float]:
@@ -59,12 +64,16 @@ def _stop_spiral(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 # 20.count_modes -------------------------------------------------------------------------------------------------------
 def _count_cases(rng: np.random.Generator) -> list[Inputs]:
     centres = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
-    tight = 0.1 * rng.standard_normal((60, 2))
-    many = np.concatenate([tight, centres[1] + 0.1 * rng.standard_normal((3, 2)), rng.uniform(0.6, 1.4, (137, 2))])
+
+    def cloud() -> Array:
+        tight = int(rng.integers(20, 120))
+        parts = [np.zeros((tight, 2)), np.tile(centres[1], (3, 1)), np.full((197 - tight, 2), 1.0)]
+        return rng.permutation(np.concatenate(parts) + 0.08 * rng.standard_normal((200, 2)).clip(-3, 3))
+
     few = np.array([[0.1, 0.0], [0.0, 0.1], [2.0, 0.1], [0.9, 0.9]])
     between = np.array([0.9, 0.1]) + 0.02 * rng.standard_normal((20, 2))
     return [
-        (few, centres, 0.3, 0.25), (many, centres, 0.3, 0.02), (many[rng.permutation(200)], centres, 0.3, 0.02),
+        (few, centres, 0.3, 0.25), (cloud(), centres, 0.3, 0.02), (cloud(), centres, 0.3, 0.02),
         (between, centres, 1.3, 0.25),
     ]  # fmt: skip
 
@@ -122,7 +131,7 @@ LOG_HINTS = {
 }
 
 
-@exercise("20.read_log", "Four logs", once)
+@exercise("20.read_log", "Four logs", once, letters="ABCD")
 def _read_log(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     got = outputs[0]
     for name, label in LABELS.items():
@@ -155,7 +164,20 @@ def _cure_cases(rng: np.random.Generator) -> list[Inputs]:
         _run("relu", 0.0, "none", [0.5, 0.7, 0.6]),
     ]  # fmt: skip
     unusual = [_run("leaky", 0.0, "R1", [0.7, 0.8, 0.8]), _run("leaky", 0.0, "WGAN-GP", [0.4, 0.5, 0.6])]
-    return [(report,), (report[:3],), (other,), (other[::-1],), (close_by,), (unusual,)]
+    tables = [report, report[:3], other, other[::-1], close_by]
+    return [*((_disguised(table, rng),) for table in tables), (unusual,)]
+
+
+def _disguised(runs: list[dict[str, Any]], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """The same table with its factors exchanged, and, perhaps, what was good called bad."""
+    values = {"bend": ("relu", "leaky"), "momentum": (0.9, 0.0), "penalty": ("none", "R1")}
+    roles, turned = dict(zip(values, rng.permutation(list(values)).tolist(), strict=True)), rng.random() < 0.5
+    found = []
+    for run in runs:
+        left = {roles[name]: value != values[name][0] for name, value in run["settings"].items()}
+        settings = {name: values[name][int(left[name])] for name in values}
+        found.append({"settings": settings, "good": [round(1 - x, 2) if turned else x for x in run["good"]]})
+    return found
 
 
 def _said(low: list[float], high: list[float], kind: str) -> str:

@@ -90,7 +90,7 @@ def _named(got: Any, right: dict[str, str], clues: dict[str, str], what: str) ->
         yield Problem(0, "another name", clues[wrong[0]])
 
 
-@exercise("21.which", "Five generators", once)
+@exercise("21.which", "Five generators", once, letters="ABCDE")
 def _which(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     clues = {
         "A": "A: no column is the best, none is hopeless, and shifting brings it no nearer than the held-out digits",
@@ -150,7 +150,7 @@ def _leak_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
 CLAIMS = {"A": "no rival", "B": "leak", "C": "fair", "D": "luck", "E": "one column", "F": "tuned on test"}
 
 
-@exercise("21.claims", "Six claims", once)
+@exercise("21.claims", "Six claims", once, letters="ABCDEF")
 def _claims(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Problem]:
     clues = {
         "A": "A: better than nothing. What else could have been done with the same 200 digits for less?",

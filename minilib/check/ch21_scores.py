@@ -156,7 +156,8 @@ def _coverage_judge(inputs: list[Inputs], outputs: list[Any]) -> Iterator[Proble
 def _cheat_cases(rng: np.random.Generator) -> list[Inputs]:
     angles = rng.uniform(0, 2 * np.pi, 80)
     ring = 5 * np.stack([np.cos(angles), np.sin(angles)], 1) + 0.1 * rng.standard_normal((80, 2))
-    return [(ring, 50), (rng.normal(0, 1, (60, 4)) + 8 * rng.integers(0, 2, (60, 1)), 40)]
+    two = rng.normal(0, 1, (60, 4)) + 8 * rng.integers(0, 2, (60, 1))
+    return [(ring + rng.uniform(-20, 20, 2), 50), (two + rng.uniform(-20, 20, 4), 40)]  # nowhere is always right
 
 
 def _balls(points: Array, centres: Array, k: int = 3) -> float:

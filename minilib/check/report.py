@@ -54,7 +54,8 @@ def shown(value: Any, width: int = 300) -> str:
         # a whole network: its matrices by their shapes alone
         return ", ".join(f"array {x.shape}" if np.ndim(x) > 1 else shown(x, 60) for x in value)
     if isinstance(value, tuple) and value:
-        return ", ".join(shown(x, width // len(value) + 40) for x in value)
+        more = ", …" if len(value) > 20 else ""
+        return ", ".join(shown(x, width // len(value) + 40) for x in value[:20]) + more
     text = value if isinstance(value, str) else repr(_brief(value))
     return text if len(text) <= width else text[:width] + " …"
 

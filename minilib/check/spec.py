@@ -28,24 +28,32 @@ class Problem:
 
 @dataclass(frozen=True)
 class Exercise:
-    """id "02.walk"; `cases(rng)` → argument tuples; `judge(inputs, outputs)` yields problems, the likeliest first."""
+    """id "02.walk"; `cases(rng)` → argument tuples; `judge(inputs, outputs)` yields problems, the likeliest first.
+
+    letters: "ABCD" where the answer is a dictionary from such letters, which only tell logs (maps, reports) apart: a
+    variant deals them anew. Empty where there are none, or where the labels mean something, as those of 06.switch_it_on
+    (customers), 07.which_lies (products) and 11.release (cause and next step) do.
+    """
 
     id: str
     title: str
     cases: Callable[[np.random.Generator], list[Inputs]]
     judge: Judge
+    letters: str = ""
 
 
 REGISTRY: dict[str, Exercise] = {}
 
 
-def exercise(id: str, title: str, cases: Callable[[np.random.Generator], list[Inputs]]) -> Callable[[Judge], Judge]:
+def exercise(
+    id: str, title: str, cases: Callable[[np.random.Generator], list[Inputs]], *, letters: str = ""
+) -> Callable[[Judge], Judge]:
     """Register the decorated judge, with its cases, as the specification of an exercise."""
 
     def register(judge: Judge) -> Judge:
         if id in REGISTRY:
             raise ValueError(f"two exercises are called {id}")
-        REGISTRY[id] = Exercise(id, title, cases, judge)
+        REGISTRY[id] = Exercise(id, title, cases, judge, letters)
         return judge
 
     return register

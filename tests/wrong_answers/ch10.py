@@ -158,6 +158,6 @@ WRONG = {
         (_how(_choose, lstm=1), "h and c: two numbers where"),
         (_how(_choose, gpt="2 layers"), "each place of the context"),
         (_how(_choose, gpt="2 context"), "each of its layers"),
-        (lambda need, models: "middle", "let the need decide"),
+        (lambda need, models: "fir", "let the need decide"),
     ],
 }
