@@ -59,7 +59,7 @@ def grade_one(course: Course, assignment: str, student: str, limits: Limits, slo
     draws = {a.name: hidden(settings, a.id) for a in asked}
     inputs = {name: [wire.encode(case) for cases in draw for case in cases] for name, draw in draws.items()}
     outcome = sandbox.run(code(notebook), inputs, limits, slot)
-    verdicts = [_verdict(a, draws[a.name], outcome) for a in asked]
+    verdicts = [_verdict(a, draws[a.name], outcome, settings.seed) for a in asked]
     notes = [f"{label} was left out: {why}" for label, why in outcome.stopped.items() if label.startswith("cell ")]
     notes += [f"{label} raised {text}" for label, text in outcome.faults.items()]
     return Result(student, assignment, digest, limits.walls, verdicts, notes=notes)
@@ -71,7 +71,7 @@ def hidden(settings: Settings, id: str) -> list[list[Any]]:
     return [check.exercises()[id].cases(np.random.default_rng(int.from_bytes(seed))) for seed in seeds]
 
 
-def _verdict(answer: Answer, draws: list[list[Any]], outcome: sandbox.Outcome) -> Verdict:
+def _verdict(answer: Answer, draws: list[list[Any]], outcome: sandbox.Outcome, seed: int) -> Verdict:
     def says(state: str, *lines: tuple[str, str]) -> Verdict:
         points = answer.points if state == "right" else 0.0
         return Verdict(answer.id, answer.title, answer.cell, points, answer.points, state, list(lines))
@@ -89,11 +89,11 @@ def _verdict(answer: Answer, draws: list[list[Any]], outcome: sandbox.Outcome) -
     if name not in outcome.outputs:
         return says("absent", ("likely", f"after the notebook has run there is no `{name}`: the answer keeps the name "
                                "that the exercise gives it, and the cell that defines it must run"))  # fmt: skip
-    state, lines = _judged(answer, draws, outcome.outputs[name])
+    state, lines = _judged(answer, draws, outcome.outputs[name], seed)
     return says(state, *lines)
 
 
-def _judged(answer: Answer, draws: list[list[Any]], sent: list[Any]) -> tuple[str, Lines]:
+def _judged(answer: Answer, draws: list[list[Any]], sent: list[Any], seed: int) -> tuple[str, Lines]:
     """State, and the lines of the report."""
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(JUDGE_SECONDS)
@@ -106,7 +106,7 @@ def _judged(answer: Answer, draws: list[list[Any]], sent: list[Any]) -> tuple[st
             return "wrong", [("likely", f"give back numbers, text, lists or NumPy arrays, not {odd}")]
         for draw in draws:
             mine, outputs = outputs[: len(draw)], outputs[len(draw) :]
-            report = check.judge(answer.id, draw, mine)
+            report = check.judge(answer.id, draw, mine, seed=seed)
             if not report:
                 return "wrong", list(report.lines)
         return "right", []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ from classroom.assignment import answers
 from classroom.course import Course, Settings, Wrong, write
 from classroom.gradebook import generate
 from minilib import data
-from tools.exercises import SOURCES
+from minilib.check import exercises
+from minilib.check.letters import deal
+from tools.exercises import SOURCES, hand_out
 
 NOTES = """# {title}
 
@@ -56,10 +59,9 @@ def release(course: Course, assignment: str, seed: int | None = None, due: str |
         raise Wrong(f"{len(taken)} submissions of {assignment} are here: with another SEED they could not be graded")
     settings = course.decide(assignment, seed, due and when(due).isoformat())
     source = course.source(assignment)
-    notebook = variant(nbformat.read(SOURCES / f"{assignment}.ipynb", as_version=4), settings.seed)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    notebook = nbformat.read(SOURCES / f"{assignment}.ipynb", as_version=4)
+    hand_out(notebook, settings.seed)
+    _tell_letters(notebook, settings.seed)
     write(source, nbformat.writes(notebook) + "\n")
     write(source.with_name("README.md"), notes(assignment, notebook, settings))
     generate(course, assignment, settings.due)
@@ -76,8 +78,16 @@ def when(text: str) -> datetime.datetime:
         raise Wrong(f"DUE={text!r} is no date; write it as 2027-01-31 18:00") from None
 
 
-def variant(notebook: NotebookNode, seed: int) -> NotebookNode:
-    return notebook
+def _tell_letters(notebook: NotebookNode, seed: int) -> None:
+    """Say in the source of a variant, which the teacher keeps, what its letters are: the solutions have the book's."""
+    id = ""
+    for cell in notebook.cells:
+        id = cell.metadata.get("exercise", {}).get("id", id)
+        letters = exercises()[id].letters if id else ""
+        if seed and letters and cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution"):
+            dealt = ", ".join(f"{old} is {new}" for old, new in deal(id, letters, seed).items())
+            begin = re.compile("^( *)### BEGIN SOLUTION$", re.MULTILINE)
+            cell.source = begin.sub(rf"\g<0>\n\1# in this variant {dealt}", cell.source, count=1)
 
 
 def notes(assignment: str, notebook: NotebookNode, settings: Settings) -> str:

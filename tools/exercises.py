@@ -35,15 +35,22 @@ def student_version(source: Path, seed: int = 0) -> str:
     notebook = nbformat.read(source, as_version=4)
     notebook, _ = ClearSolutions().preprocess(notebook, {})
     for cell in notebook.cells:
+        solution = cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution")
+        if solution and "NotImplementedError" not in cell.source:
+            raise ValueError(f"{source.name}, cell {cell.id}: no ### BEGIN SOLUTION … ### END SOLUTION to cut out")
+    hand_out(notebook, seed)
+    return nbformat.writes(notebook) + "\n"
+
+
+def hand_out(notebook: nbformat.NotebookNode, seed: int) -> None:
+    """Take the outputs out of a notebook and make it the variant of a seed."""
+    for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-            if cell.metadata.get("nbgrader", {}).get("solution") and "NotImplementedError" not in cell.source:
-                raise ValueError(f"{source.name}, cell {cell.id}: no ### BEGIN SOLUTION … ### END SOLUTION to cut out")
         marked = cell.metadata.pop("letters", None)
         if seed:
             cell.source = variant(cell.source, seed, marked)
     notebook.metadata.pop("widgets", None)
-    return nbformat.writes(notebook) + "\n"
 
 
 def variant(source: str, seed: int, marked: dict[str, Any] | None = None) -> str:

@@ -190,7 +190,7 @@ def count_paths(parents, start):
 answer("a dictionary with odd keys", """\
 def count_paths(parents, start):
     return {float("nan"): 1, (1, 2): {}, None: True}
-""", "one whole number")  # fmt: skip
+""", "in one place")  # fmt: skip
 answer("an enormous integer", "def count_paths(parents, start):\n    return 10 ** 100000\n", "thousands of digits")
 answer("a table of the answers that the check prints", """\
 def count_paths(parents, start):
