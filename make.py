@@ -107,7 +107,7 @@ def serve() -> None:
 
 def test() -> None:
     """set up the rest and run every test: code, notebooks, exercises, and the site in a browser"""
-    set_up("site", "lab", "classroom", "test", "data")
+    set_up("site", "lab", "pt", "classroom", "test", "data")
     browser = find_browser()
     say(f"testing with {browser}")
     with ThreadPoolExecutor() as side_by_side:

@@ -1,15 +1,16 @@
 """`python -m classroom release | collect | grade | feedback`: the way of an assignment through a class."""
 
 import os
+import sys
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before NumPy is loaded: the grader runs side by side, not thread by thread
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # two seconds for a check that no notebook needs
 
 import argparse  # noqa: E402
 import csv  # noqa: E402
 import io  # noqa: E402
 import subprocess  # noqa: E402
-import sys  # noqa: E402
 from collections import Counter  # noqa: E402
 from dataclasses import asdict  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -93,6 +94,7 @@ def grade(course: Course, assignment: str, options: argparse.Namespace) -> int:
     from classroom.gradebook import sync
     from classroom.sandbox import Limits
 
+    course.settings(assignment)
     if reason := why_no_marks(not options.unsafe):
         raise Wrong(f"no marks were made: {reason}")
     if options.unsafe:
@@ -115,6 +117,7 @@ def feedback(course: Course, assignment: str, options: argparse.Namespace) -> in
     """write a page for each student, a table of marks, and an overview of the class"""
     from classroom.reports import feedback
 
+    course.settings(assignment)
     count = feedback(course, assignment)
     reports = course.reports(assignment)
     print(f"{count} pages in {course.root / 'feedback'}")
