@@ -10,7 +10,6 @@ sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # two seconds 
 import argparse  # noqa: E402
 import csv  # noqa: E402
 import io  # noqa: E402
-import subprocess  # noqa: E402
 from collections import Counter  # noqa: E402
 from dataclasses import asdict  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -135,7 +134,9 @@ def formgrader(course: Course, assignment: str, options: argparse.Namespace) -> 
     command = [sys.executable, "-m", "jupyter", "server", f"--ServerApp.root_dir={course.root}"]
     command += ["--ServerApp.default_url=/formgrader", f"--ServerApp.port={options.port}"]
     command += ["--allow-root"] * (os.geteuid() == 0) + ["--no-browser"] * options.no_browser
-    return subprocess.run(command, cwd=course.root, check=False).returncode
+    os.chdir(course.root)
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # in this process's place, so that stopping it stops the server
 
 
 STEPS = {"release": release, "collect": collect, "grade": grade, "feedback": feedback, "formgrader": formgrader}
