@@ -149,6 +149,8 @@ def _attempt(job: dict[str, Any], limits: Limits, end: float) -> tuple[Outcome, 
             errors.seek(0)
             raise Broken(errors.read().decode("utf8", "replace").strip()[-500:] or why or "it ended at once")
     code = process.returncode
+    if code == wire.NO_MEMORY:
+        why = f"it asked for more than {limits.memory / 2**30:.0f} GiB of memory"
     return outcome, why or f"it ended the interpreter ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
 
 

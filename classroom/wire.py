@@ -17,6 +17,8 @@ LARGEST = 8_000_000
 """Bytes of array that one value may hold."""
 LONGEST = 200_000
 """Entries of a list, characters of a text."""
+NO_MEMORY = 77
+"""Exit code of a run whose memory a cell has filled."""
 
 
 class Odd:

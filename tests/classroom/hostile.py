@@ -299,6 +299,11 @@ def count_paths(parents, start):
             time.sleep(60)
     time.sleep(60)
 """, "GiB of memory")  # fmt: skip
+cell("memory filled in a cell", """\
+hoard = []
+while True:
+    hoard.append(np.empty(20_000_000))
+""", says="GiB of memory")  # fmt: skip
 answer("an endless loop", "def count_paths(parents, start):\n    while True:\n        pass\n", "did not come back")
 cell("an endless loop in a cell", "while True:\n    pass", says="cell 3 was left out")
 answer("a sleep", "import time\ndef count_paths(parents, start):\n    time.sleep(1e6)\n", "did not come back")
