@@ -40,7 +40,7 @@ class Student:
     def log_in(self) -> int:
         """Fill in the form and follow where it leads, which starts the server; the status of the last page."""
         self.session.get(f"{self.url}/hub/login", timeout=60).raise_for_status()
-        form = {"username": self.name, "password": self.password, "_xsrf": self.session.cookies["_xsrf"]}
+        form = {"username": self.name, "password": self.password, "_xsrf": self.session.cookies.get("_xsrf") or ""}
         return self.session.post(f"{self.url}/hub/login?next=", data=form, timeout=60).status_code
 
     def start(self, seconds: float = 120) -> None:
@@ -61,7 +61,7 @@ class Student:
     def get(self, path: str) -> requests.Response:
         return self.session.get(f"{self.url}/user/{self.name}/{path}", timeout=60)
 
-    def post(self, path: str, data: object) -> requests.Response:
+    def post(self, path: str, data: dict[str, str]) -> requests.Response:
         return self.session.post(f"{self.url}/user/{self.name}/{path}", json=data, timeout=60)
 
     def answers(self) -> bool:
@@ -119,22 +119,15 @@ def free_ports(number: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def course(
-    memory_gb: float, processors: float, processes: int, number: int
-) -> Iterator[tuple[Settings, dict[str, str]]]:
-    """Settings, and accounts with their passwords, the teacher first; all are removed afterwards in every case."""
+def course(memory_gb: float, processors: float, limit: int, number: int, strict: bool = True) -> Iterator[Class]:
+    """Settings, and accounts with their passwords, the teacher first; all are removed afterwards in every case.
+
+    strict: without control groups no server is started.
+    """
     folder = Path(tempfile.mkdtemp(prefix="course-hub-"))
     folder.chmod(0o755)
-    port, hub, proxy = free_ports(3)
-    values = {
-        "course": "models", "teacher": f"mt-{TAG}", "students": f"mg-{TAG}", "exchange": f"{folder}/exchange",
-        "memory_gb": memory_gb, "processors": processors, "processes": processes, "idle_minutes": 60,
-        "address": f"http://127.0.0.1:{port}", "certificate": "", "key": "", "state": f"{folder}/state",
-        "hub_port": hub, "proxy_port": proxy,
-    }  # fmt: skip
-    file = folder / "settings.toml"
-    file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()), "utf8")
-    settings = load(file)
+    bounds = {"memory_gb": memory_gb, "processors": processors, "processes": limit}
+    settings = _settings(folder, {**bounds, "without_control_groups": not strict})
     names = [f"ms-{TAG}-{i}" for i in range(number)]
     try:
         yield settings, {settings.teacher: accounts.make_teacher(settings), **accounts.make(names, settings)}
@@ -143,11 +136,22 @@ def course(
             end_processes(name)
         with contextlib.suppress(KeyError):
             accounts.remove(names, settings)
-        subprocess.run(["userdel", settings.teacher], capture_output=True, check=False)
-        subprocess.run(["groupdel", settings.students], capture_output=True, check=False)
+        for command in (["userdel", settings.teacher], ["groupdel", settings.students]):
+            subprocess.run(command, capture_output=True, check=False)
         for name in [settings.teacher, *names]:
             shutil.rmtree(Path("/home") / name, ignore_errors=True)
         shutil.rmtree(folder)
+
+
+def _settings(folder: Path, more: dict[str, object]) -> Settings:
+    """Written to a file and read again, as the hub does."""
+    port, hub, proxy = free_ports(3)
+    paths = {"exchange": f"{folder}/exchange", "state": f"{folder}/state", "certificate": "", "key": ""}
+    people = {"course": "models", "teacher": f"mt-{TAG}", "students": f"mg-{TAG}", "idle_minutes": 60}
+    ports = {"address": f"http://127.0.0.1:{port}", "hub_port": hub, "proxy_port": proxy}
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in {**paths, **people, **ports, **more}.items()]
+    (folder / "settings.toml").write_text("".join(lines), "utf8")
+    return load(folder / "settings.toml")
 
 
 def processes(name: str) -> list[psutil.Process]:
@@ -178,22 +182,18 @@ def accounts_left(names: list[str], group: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(settings: Settings) -> Iterator[str]:
-    """The hub, as the service starts it; its address. Stopped with SIGTERM, as systemd does."""
+def running(settings: Settings, inside: tuple[str, ...] = ()) -> Iterator[str]:
+    """The hub, as the service starts it; its address. Stopped with SIGTERM, as systemd does.
+
+    inside: a command that runs it in other surroundings.
+    """
     log = settings.state / "hub.log"
-    environment = {
-        "COURSE_HUB_SETTINGS": str(settings.state.parent / "settings.toml"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"
-    }  # fmt: skip
-    command = [str(PLACE / "bin" / "jupyterhub"), f"--config={PLACE}/etc/jupyterhub_config.py"]
+    here = {"COURSE_HUB_SETTINGS": str(settings.state.parent / "settings.toml"), "PATH": os.defpath, "LANG": "C.UTF-8"}
+    command = [*inside, str(PLACE / "bin" / "jupyterhub"), f"--config={PLACE}/etc/jupyterhub_config.py"]
     with log.open("wb") as file:
-        hub = subprocess.Popen(command, cwd=settings.state, env=environment, stdout=file, stderr=file)
+        hub = subprocess.Popen(command, cwd=settings.state, env=here, stdout=file, stderr=file)
     try:
-        for _ in range(300):
-            with contextlib.suppress(requests.ConnectionError):
-                if requests.get(f"{settings.address}/hub/health", timeout=10).ok:
-                    break
-            assert hub.poll() is None, log.read_text("utf8")[-3000:]
-            time.sleep(0.1)
+        _wait(hub, settings.address)
         yield settings.address
     except BaseException:
         print(log.read_text("utf8")[-6000:])
@@ -208,6 +208,16 @@ def running(settings: Settings) -> Iterator[str]:
             hub.wait(5)
 
 
+def _wait(hub: subprocess.Popen[bytes], address: str) -> None:
+    for _ in range(600):
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(f"{address}/hub/health", timeout=10).ok:
+                return
+        assert hub.poll() is None, "the hub ended by itself"
+        time.sleep(0.1)
+    raise AssertionError("the hub does not answer")
+
+
 def as_teacher(settings: Settings, *command: str) -> str:
     """Run a command of the server's environment in the teacher's course folder; what it says."""
     name, entry = settings.teacher, pwd.getpwnam(settings.teacher)
@@ -218,9 +228,19 @@ def as_teacher(settings: Settings, *command: str) -> str:
         "LANG": "C.UTF-8",
         "COURSE_HUB_SETTINGS": str(settings.state.parent / "settings.toml"),
     }
-    account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "umask": 0o077}
     words = [str(PLACE / "bin" / command[0]), *command[1:]]
     cwd = Path(entry.pw_dir) / "course"
-    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False, **account)
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        user=entry.pw_uid,
+        group=entry.pw_gid,
+        extra_groups=[],
+        umask=0o077,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

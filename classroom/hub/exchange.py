@@ -36,6 +36,8 @@ class OwnedCollect(ExchangeCollect):
     files that only the teacher can read (the solution, say), and an odd file ends the collecting for all.
     """
 
+    src_records: list[dict[str, Any]]
+
     def _sort_by_timestamp(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         own = [record for record in records if self._is_own(record)]
         return super()._sort_by_timestamp(own) or [{**records[0], "username": ""}]

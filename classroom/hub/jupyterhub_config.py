@@ -8,7 +8,7 @@ from pathlib import Path
 from classroom.hub.settings import load
 from classroom.hub.spawner import LimitedSpawner, threads
 
-c = get_config()  # noqa: F821
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
 chosen = load()
 environment = Path(sys.prefix)
 # The proxy finds Node here. The path is the students' too: nbgrader and git must be found by them.

@@ -3,7 +3,7 @@
 from classroom.hub.exchange import ClosedSubmit, OwnedCollect
 from classroom.hub.settings import load
 
-c = get_config()  # noqa: F821
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
 chosen = load()
 c.CourseDirectory.course_id = chosen.course
 c.Exchange.root = str(chosen.exchange)

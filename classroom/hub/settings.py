@@ -51,8 +51,8 @@ def load(path: Path | None = None) -> Settings:
 def _as(kind: Any, value: Any, where: str) -> Any:
     if kind == "Path" and isinstance(value, str):
         return Path(value)
-    wanted = {"str": str, "float": (int, float), "int": int, "bool": bool}.get(kind)
-    if wanted is None or not isinstance(value, wanted) or (kind != "bool" and isinstance(value, bool)):
+    wanted: dict[str, tuple[type, ...]] = {"str": (str,), "float": (int, float), "int": (int,), "bool": (bool,)}
+    if not isinstance(value, wanted.get(kind, ())) or (kind != "bool" and isinstance(value, bool)):
         raise ValueError(f"{where} = {value!r}: a value of the kind “{kind}” is needed")
     return value
 
