@@ -92,6 +92,8 @@ def test_ten_students_work_on_one_server_within_their_limits(subtests):
                 with subtests.test(claim.__name__.replace("_", " ")):
                     claim(settings, teacher, students)
                 print(f"{time.monotonic() - began:5.1f} s", claim.__name__)
+            began = time.monotonic()
+        print(f"{time.monotonic() - began:5.1f} s until all was stopped")
         assert [name for name in passwords if processes(name)] == []
         assert [path for name in passwords for path in groups(name)] == []
     assert accounts_left(list(passwords), settings.students) == []
@@ -245,7 +247,7 @@ def memory_is_bounded_over_all_processes_of_a_student(settings: Settings, teache
         working = pool.submit(other.run, "import time; time.sleep(1); print(sum(range(10**6)))")
         assert eating.result() == "DIED"
         assert working.result() == "499999500000"
-    assert one.run(EAT_TOGETHER) == "-9"
+    assert one.run(EAT_TOGETHER) in ("-9", "DIED")
     assert all(student.answers() for student in students)
     assert one.run("print(1 + 1)") == "2"
 

@@ -21,6 +21,8 @@ OLDEST = (3, 11)
 # Plugins of JupyterLab and extensions of the server that only a teacher needs.
 LAB = ("@jupyter/nbgrader:formgrader", "@jupyter/nbgrader:course-list", "@jupyter/nbgrader:create-assignment")
 SERVER = ("nbgrader.server_extensions.formgrader", "nbgrader.server_extensions.course_list")
+# Where a student's memory ends, Linux ends a kernel or a terminal first, and the server, which is small, last.
+FIRST = ("choom", "--adjust", "900", "--")
 
 
 class CannotInstall(Exception):
@@ -145,8 +147,14 @@ def _own_files(place: Path) -> None:
     shutil.copyfile(HERE / "jupyterhub_config.py", place / "etc" / "jupyterhub_config.py")
     for folder, off in ((shared, True), (teacher, False)):
         _write(folder / "labconfig" / "page_config.json", {"disabledExtensions": dict.fromkeys(LAB, off)})
-        extensions = {"ServerApp": {"jpserver_extensions": dict.fromkeys(SERVER, not off)}}
-        _write(folder / "jupyter_server_config.d" / "zz_course_hub.json", extensions)  # read after nbgrader's own
+        server = {"jpserver_extensions": dict.fromkeys(SERVER, not off)}
+        terminals = {"terminado_settings": {"shell_command": [*FIRST, "/bin/bash", "--login"]}} if off else {}
+        # a name that is read after nbgrader's own
+        _write(folder / "jupyter_server_config.d" / "zz_course_hub.json", {"ServerApp": {**server, **terminals}})
+    kernel = place / "share" / "jupyter" / "kernels" / "python3" / "kernel.json"
+    content = json.loads(kernel.read_text("utf8"))
+    if content["argv"][0] != FIRST[0]:
+        _write(kernel, {**content, "argv": [*FIRST, str(place / "bin" / "python"), *content["argv"][1:]]})
 
 
 def _write(path: Path, content: object) -> None:
