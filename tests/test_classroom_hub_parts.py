@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,16 @@ def test_each_version_of_the_kernels_interface_gets_its_own_files():
     assert limits.files(2)["cpu"] == [("cpu.max", "50000 100000")]
     assert limits.files(1)["cpu"] == [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "50000")]
     assert limits.files(1)["pids"] == limits.files(2)["pids"] == [("pids.max", "100")]
+
+
+def test_the_teachers_guide_explains_every_setting():
+    page = (install.ROOT / "book" / "teaching_hub.md").read_text("utf8")
+    named = set(re.findall(r"`(\w+)`", page))
+    assert set(tomllib.loads(SETTINGS.read_text("utf8"))) <= named
+
+
+def test_the_service_starts_what_is_installed_and_may_make_control_groups():
+    unit = (install.HERE / "course-hub.service").read_text("utf8")
+    assert f"ExecStart={install.DEFAULT}/bin/jupyterhub --config={install.DEFAULT}/etc/jupyterhub_config.py" in unit
+    assert f"WorkingDirectory={load(SETTINGS).state}\n" in unit
+    assert "Delegate=cpu memory pids\n" in unit
