@@ -8,9 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from classroom.collect import collect
-from classroom.course import Course, Wrong
+from classroom.course import Course, Person, Wrong, check_id
+from classroom.owners import owner
 from tests.classroom.incoming import (
     CHAPTER,
     HOUR,
@@ -215,6 +218,16 @@ def test_names_in_utf8_that_do_not_say_so_are_read(course, tmp_path):
     archive.write_bytes(data)
     (row,) = collect(course, CHAPTER, str(archive))
     assert (row.student, row.what) == ("Jörg", "taken")
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "_03_backpropagation", "_1_assignsubmission_file_", "_2_3_x"]))
+def test_any_name_gives_an_id_that_can_name_a_folder_or_a_reason(text, end):
+    for people in ({}, {"ann": Person("ann", "Ann", "Lee")}):
+        found = owner(f"{text}{end}.ipynb", people, CHAPTER)
+        assert bool(found.student) != bool(found.fault)
+        check_id(found.student, Path("here"))
+        assert found.student.isprintable()
+        assert len(found.student.encode()) <= 100
 
 
 @pytest.mark.parametrize("place", ["nowhere", "text.zip"])
