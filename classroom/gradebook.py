@@ -62,25 +62,6 @@ def generate(course: Course, assignment: str, due: str) -> None:
         book.update_or_create_assignment(assignment, duedate=due or None)
 
 
-def collect_from_exchange(course: Course, assignment: str, folder: Path) -> Path:
-    """Let nbgrader collect the newest submission of each student, from the account that it names, into a folder."""
-    from nbgrader.apps.api import NbGraderAPI
-
-    from classroom.hub.exchange import OwnedCollect
-
-    reach_tools()
-    config = configuration(course)
-    config.ExchangeFactory.collect = OwnedCollect
-    config.CourseDirectory.submitted_directory = str(folder)
-    said = NbGraderAPI(config=config).collect(assignment)
-    if not said["success"]:
-        raise Wrong(f"nbgrader could not collect from the exchange:\n{said.get('log')}\n{said.get('error')}")
-    for line in (said.get("log") or "").splitlines():
-        if "ERROR" in line:
-            print(line, file=sys.stderr)
-    return folder
-
-
 def sync(course: Course, assignment: str) -> int:
     """Enter every result of the grader; doing it again changes nothing. Returns how many.
 
