@@ -30,11 +30,11 @@ def stop(text: str) -> None:
     raise SystemExit(f"make: {text}")
 
 
-def run(*command: object, hint: str = "", quiet: bool = False, **environment: str) -> None:
+def run(*command: object, hint: str = "", quiet: bool = False, environment: dict[str, str] | None = None) -> None:
     """Run a command in the project's root; if it fails, stop with one sentence."""
     words = [str(word) for word in command]
     output = subprocess.DEVNULL if quiet else None
-    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **environment}, stdout=output, check=False)
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=output, check=False)
     if done.returncode:
         stop(hint or f"`{Path(words[0]).name} {' '.join(words[1:4])} …` failed; its message is above")
 
@@ -128,9 +128,9 @@ def test() -> None:
     pytest = (PYTHON, "-m", "pytest", "-q", "-n", "2")
     say("running the notebooks and comparing every output")
     nbval = ("--dist", "loadscope", "--nbval", "--nbval-cell-timeout=120")  # the cells of a notebook stay together
-    run(*pytest, *nbval, "notebooks", "book", hint=failed, **quiet)
+    run(*pytest, *nbval, "notebooks", "book", hint=failed, environment=quiet)
     say("testing the library, the exercises, and the site in a browser")
-    run(*pytest, "--dist", "worksteal", "--cov=minilib", "--cov-fail-under=95", "tests", hint=failed, **quiet)
+    run(*pytest, "--dist", "worksteal", "--cov=minilib", "--cov-fail-under=95", "tests", hint=failed, environment=quiet)
 
 
 def check() -> None:
@@ -213,7 +213,7 @@ def bench() -> None:
     """race engines, networks, tokenisers and forms of the GPT, and store the results; an hour and a half"""
     set_up("test")
     for race in ("engine", "networks", "tokenisers", "gpt"):
-        run(PYTHON, "-m", f"benchmarks.{race}", **ONE_THREAD)
+        run(PYTHON, "-m", f"benchmarks.{race}", environment=ONE_THREAD)
 
 
 def clean() -> None:

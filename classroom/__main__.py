@@ -15,7 +15,7 @@ from collections import Counter  # noqa: E402
 from dataclasses import asdict  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from classroom.course import Course, Wrong, find_assignment, write  # noqa: E402
+from classroom.course import Course, Wrong, as_cell, find_assignment, write  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -70,7 +70,7 @@ def collect(course: Course, assignment: str, options: argparse.Namespace) -> int
     text = io.StringIO()
     writer = csv.DictWriter(text, Row.__dataclass_fields__, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer.writerows({k: as_cell(v) for k, v in asdict(row).items()} for row in rows)
     write(course.reports(assignment) / "collected.csv", text.getvalue())
     print_table([tuple(Row.__dataclass_fields__), *(tuple(asdict(row).values()) for row in rows)])
     counts = Counter(row.what for row in rows)

@@ -334,7 +334,7 @@ import os, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        time.sleep(3600)
+        os.execve("/bin/sleep", ["sleep", "3600"], {"STAYED": "{course}"})
     os._exit(0)
 """,
 )
