@@ -71,10 +71,10 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Take in what a later run has shown: it counts where both speak of the same answer."""
-        seen = other.outputs.keys() | other.crashes.keys()
+        seen = other.outputs.keys() | other.crashes.keys() | other.unwritten
         self.outputs = {name: sent for name, sent in self.outputs.items() if name not in seen} | other.outputs
         self.crashes = {name: told for name, told in self.crashes.items() if name not in seen} | other.crashes
-        self.unwritten |= other.unwritten
+        self.unwritten = (self.unwritten - seen) | other.unwritten
         self.faults |= other.faults
 
 
@@ -199,14 +199,11 @@ def _note(line: bytes, outcome: Outcome) -> bool:
             case ["fault", str(label), str(text)]:
                 outcome.faults[label] = _told(text)
             case ["outputs", str(name), list(outputs)]:
-                outcome.outputs[name] = outputs
-                outcome.crashes.pop(name, None)
-                outcome.unwritten.discard(name)
+                outcome.add(Outcome(outputs={name: outputs}))
             case ["crash", str(name), int(case), str(text)]:
-                outcome.crashes[name] = (case, _told(text))
-                outcome.outputs.pop(name, None)
+                outcome.add(Outcome(crashes={name: (case, _told(text))}))
             case ["unwritten", str(name)]:
-                outcome.unwritten.add(name)
+                outcome.add(Outcome(unwritten={name}))
             case ["done"]:
                 outcome.done = True
     except (ValueError, RecursionError):

@@ -118,3 +118,10 @@ def _other_editor(work):
     tree["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     tree["metadata"]["kernelspec"] = {"name": "conda-env-x", "display_name": "Python [conda]", "language": "python"}
     return b"\xef\xbb\xbf" + json.dumps(tree).encode()
+
+
+@unusual("stubs left above the answers, and a cell between them that ends the interpreter")
+def _stubs(work):
+    at = work.cells.index(work.find("count_paths"))
+    work.cell("import os\nos._exit(1)", at)
+    work.cell("def count_paths(parents, start):\n    raise NotImplementedError()", at)
