@@ -394,6 +394,21 @@ def _odd_metadata(work):
     return json.dumps(tree).encode()
 
 
+@edit("halves of UTF-16 pairs in every kind of cell")
+def _halves(work):
+    tree = json.loads(work.bytes())
+    for kind in ("code", "markdown", "raw"):
+        tree["cells"].insert(2, {"cell_type": kind, "metadata": {}, "source": "# \ud800"})
+    return json.dumps(tree).encode()
+
+
+@edit("ten megabytes in one line of text")
+def _long_line(work):
+    tree = json.loads(work.bytes())
+    tree["cells"].insert(2, {"cell_type": "markdown", "metadata": {}, "source": "a" * 9_000_000})
+    return json.dumps(tree).encode()
+
+
 @edit("the format of 2013")
 def _version_3(work):
     import nbformat
@@ -436,6 +451,12 @@ def _many_cells(work):
     return json.dumps(tree).encode()
 
 
+file(
+    "an old format with 150,000 outputs",
+    json.dumps({"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": "1", "outputs": [
+        {"output_type": "stream", "text": "x"}] * 150_000}]}]}).encode(),
+    "",
+)  # fmt: skip
 file("broken JSON", b'{"cells": [{"cell_type": "code", "sour', "damaged")
 file("JSON that is no notebook", b"[1, 2, 3]", "nbformat")
 file("JSON 200,000 levels deep", b"[" * 200_000, "not a notebook")
