@@ -30,11 +30,11 @@ def stop(text: str) -> None:
     raise SystemExit(f"make: {text}")
 
 
-def run(*command: object, hint: str = "", quiet: bool = False, **environment: str) -> None:
+def run(*command: object, hint: str = "", quiet: bool = False, environment: dict[str, str] | None = None) -> None:
     """Run a command in the project's root; if it fails, stop with one sentence."""
     words = [str(word) for word in command]
     output = subprocess.DEVNULL if quiet else None
-    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **environment}, stdout=output, check=False)
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=output, check=False)
     if done.returncode:
         stop(hint or f"`{Path(words[0]).name} {' '.join(words[1:4])} …` failed; its message is above")
 
@@ -66,6 +66,16 @@ def install(extra: str) -> None:
         run(*pip, "download", *bare, *archives, *DATA_ARCHIVES, hint=offline)
 
 
+def install_debian(*packages: str) -> None:
+    """Install packages of Debian or Ubuntu, where this is one and we may."""
+    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        return
+    say(f"installing Debian's {', '.join(packages)}")
+    quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
+    subprocess.run(["apt-get", "update"], check=False, **quiet)  # type: ignore[call-overload]
+    subprocess.run(["apt-get", "install", "-y", *packages], check=False, **quiet)  # type: ignore[call-overload]
+
+
 def find_browser() -> str:
     """The path of a Chromium, for the tests: one that is here, else Playwright's own, else Debian's."""
     ask = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
@@ -74,12 +84,7 @@ def find_browser() -> str:
             say("no Chromium found: downloading Playwright's")
             subprocess.run([PYTHON, "-m", "playwright", "install", "chromium"], cwd=ROOT, check=False)
         if attempt == "debian":
-            if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
-                break
-            say("that failed: installing Debian's chromium")
-            quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
-            subprocess.run(["apt-get", "update"], check=False, **quiet)  # type: ignore[call-overload]
-            subprocess.run(["apt-get", "install", "-y", "chromium"], check=False, **quiet)  # type: ignore[call-overload]
+            install_debian("chromium")
         python = PYTHON if PYTHON.exists() else sys.executable
         own = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False).stdout.strip()
         candidates = [os.environ.get("CHROMIUM", ""), own, *(shutil.which(name) or "" for name in BROWSERS)]
@@ -109,6 +114,11 @@ def test() -> None:
     """set up the rest and run every test: code, notebooks, exercises, and the site in a browser"""
     set_up("site", "lab", "pt", "classroom", "test", "data")
     browser = find_browser()
+    if sys.platform.startswith("linux"):  # what is missing afterwards, the tests of the classroom skip, and say so
+        if not shutil.which("bwrap"):
+            install_debian("bubblewrap")
+        if os.geteuid() == 0:
+            run(PYTHON, "-m", "classroom.hub", "install", "--for-tests", hint="a server for a class was not set up")
     say(f"testing with {browser}")
     with ThreadPoolExecutor() as side_by_side:
         for done in [side_by_side.submit(check), side_by_side.submit(book)]:
@@ -118,9 +128,9 @@ def test() -> None:
     pytest = (PYTHON, "-m", "pytest", "-q", "-n", "2")
     say("running the notebooks and comparing every output")
     nbval = ("--dist", "loadscope", "--nbval", "--nbval-cell-timeout=120")  # the cells of a notebook stay together
-    run(*pytest, *nbval, "notebooks", "book", hint=failed, **quiet)
+    run(*pytest, *nbval, "notebooks", "book", hint=failed, environment=quiet)
     say("testing the library, the exercises, and the site in a browser")
-    run(*pytest, "--dist", "worksteal", "--cov=minilib", "--cov-fail-under=95", "tests", hint=failed, **quiet)
+    run(*pytest, "--dist", "worksteal", "--cov=minilib", "--cov-fail-under=95", "tests", hint=failed, environment=quiet)
 
 
 def check() -> None:
@@ -203,7 +213,7 @@ def bench() -> None:
     """race engines, networks, tokenisers and forms of the GPT, and store the results; an hour and a half"""
     set_up("test")
     for race in ("engine", "networks", "tokenisers", "gpt"):
-        run(PYTHON, "-m", f"benchmarks.{race}", **ONE_THREAD)
+        run(PYTHON, "-m", f"benchmarks.{race}", environment=ONE_THREAD)
 
 
 def clean() -> None:
@@ -215,21 +225,26 @@ TASKS = (
     book, serve, test, lab, exercises, release, collect, grade, feedback, formgrader,
     lint, format, notebooks, bench, clean,
 )  # fmt: skip
-SETTINGS = {name: os.environ[name] for name in ("ASSIGNMENT", "COURSE", "DUE", "SEED", "FROM", "JOBS", "UNSAFE")
-            if name in os.environ}  # fmt: skip
+KNOWN = ("ASSIGNMENT", "COURSE", "DUE", "SEED", "FROM", "JOBS", "UNSAFE")
+SETTINGS = {name: os.environ[name] for name in KNOWN if name in os.environ}  # make exports what it is given
 
 
 def main() -> None:
     listing = "\n".join(f"  {task.__name__:<11}{task.__doc__}" for task in TASKS)
     parser = argparse.ArgumentParser(
-        prog="make", usage="make TASK [NAME=value …], or: python make.py TASK [NAME=value …]", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="make", usage="make TASK [NAME=value …], or: python make.py TASK [NAME=value …]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description=f"Large Models from Scratch\n\ntasks:\n{listing}",
     )  # fmt: skip
     parser.add_argument("task", nargs="?", choices=[task.__name__ for task in TASKS], help=argparse.SUPPRESS)
     parser.add_argument("settings", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
     name = options.task
-    SETTINGS.update(setting.split("=", 1) for setting in options.settings if "=" in setting)
+    for setting in options.settings:
+        key, equals, value = setting.partition("=")
+        if key not in KNOWN or not equals:
+            stop(f"{setting!r} is no setting; these are: {', '.join(f'{one}=…' for one in KNOWN)}")
+        SETTINGS[key] = value
     if name is None:
         parser.print_help()
         return

@@ -10,11 +10,12 @@ sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # two seconds 
 import argparse  # noqa: E402
 import csv  # noqa: E402
 import io  # noqa: E402
+import unicodedata  # noqa: E402
 from collections import Counter  # noqa: E402
 from dataclasses import asdict  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from classroom.course import Course, Wrong, find_assignment, write  # noqa: E402
+from classroom.course import Course, Wrong, as_cell, find_assignment, write  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,7 +70,7 @@ def collect(course: Course, assignment: str, options: argparse.Namespace) -> int
     text = io.StringIO()
     writer = csv.DictWriter(text, Row.__dataclass_fields__, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer.writerows({k: as_cell(v) for k, v in asdict(row).items()} for row in rows)
     write(course.reports(assignment) / "collected.csv", text.getvalue())
     print_table([tuple(Row.__dataclass_fields__), *(tuple(asdict(row).values()) for row in rows)])
     counts = Counter(row.what for row in rows)
@@ -78,11 +79,20 @@ def collect(course: Course, assignment: str, options: argparse.Namespace) -> int
 
 
 def print_table(rows: list[tuple[str, ...]]) -> None:
-    """Columns as wide as what they hold; control characters, which a file's name may hold, made visible."""
-    rows = [tuple("".join(c if c.isprintable() else "?" for c in cell)[:60] for cell in row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Columns as wide as what they hold; of a long cell, but for the last, its beginning and its end."""
+    rows = [(*map(_short, row[:-1]), row[-1]) for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 56 else f"{text[:32]} … {text[-21:]}"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: two for a Chinese character."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def grade(course: Course, assignment: str, options: argparse.Namespace) -> int:

@@ -52,17 +52,21 @@ def answers(notebook: NotebookNode) -> list[Answer]:
 def read_file(path: Path) -> bytes:
     """The bytes of a submitted file, if it is one and not a link to somewhere. Raises Unreadable."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Unreadable("this is not a file: hand in the notebook itself")
-            data = file.read(LARGEST + 1)
+        return read_open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK))
     except FileNotFoundError:
         raise Unreadable(f"no file called {path.name} was handed in") from None
-    except IsADirectoryError:
-        raise Unreadable("this is not a file: hand in the notebook itself") from None
     except OSError as error:
         link = ": a link is not read" if error.errno == errno.ELOOP else ""
         raise Unreadable(f"the file could not be opened ({error.strerror}){link}") from None
+
+
+def read_open(number: int) -> bytes:
+    """The bytes of a file that is open under a number, and closed here. Raises Unreadable."""
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise Unreadable("this is not a file: hand in the notebook itself")
+    with os.fdopen(number, "rb") as file:
+        data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise Unreadable(f"the file is larger than {LARGEST // 2**20} MB: clear all outputs, save, hand in again")
     if not data.strip():

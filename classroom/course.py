@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import secrets
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -131,14 +132,21 @@ class Course:
         path = self.root / "students.csv"
         if not path.exists():
             return {}
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        try:
+            rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+        except UnicodeDecodeError:
+            raise Wrong(f"{path} is not UTF-8: in a spreadsheet, save it as “CSV UTF-8”") from None
         if rows and "id" not in rows[0]:
-            raise Wrong(f"{path} needs a column id (and may have first_name, last_name, email, lms)")
+            semicolons = (
+                " (it is separated by semicolons: use commas)" if any(";" in (key or "") for key in rows[0]) else ""
+            )
+            raise Wrong(f"{path} needs a column id (and may have first_name, last_name, email, lms){semicolons}")
         known = Person.__dataclass_fields__
         people = [Person(**{k: (v or "").strip() for k, v in row.items() if k in known}) for row in rows]
         for person in people:
             check_id(person.id, path)
+        if twice := [id for id, count in Counter(person.id for person in people if person.id).items() if count > 1]:
+            raise Wrong(f"{path} has {', '.join(twice)} twice: an id stands for one person")
         return {person.id: person for person in people if person.id}
 
     def submissions(self, assignment: str) -> list[str]:
@@ -159,6 +167,11 @@ def find_assignment(name: str) -> str:
     if len(found) != 1:
         raise Wrong(f"ASSIGNMENT={name or '…'} is none of: {', '.join(names)}")
     return found[0]
+
+
+def as_cell(text: str) -> str:
+    """Text for a CSV file: a spreadsheet must not take one that begins with a sign for a formula."""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
 
 
 def write(path: Path, text: str) -> None:

@@ -65,19 +65,6 @@ def generate(course: Course, assignment: str, due: str) -> None:
         book.update_or_create_assignment(assignment, duedate=due or None)
 
 
-def collect_from_exchange(course: Course, assignment: str, folder: Path) -> Path:
-    """Let nbgrader collect the newest submission of each student into a folder; it checks whose file each is."""
-    from nbgrader.apps.api import NbGraderAPI
-
-    reach_tools()
-    config = configuration(course)
-    config.CourseDirectory.submitted_directory = str(folder)
-    said = NbGraderAPI(config=config).collect(assignment)
-    if not said["success"]:
-        raise Wrong(f"nbgrader could not collect from the exchange:\n{said.get('log')}\n{said.get('error')}")
-    return folder
-
-
 def sync(course: Course, assignment: str) -> int:
     """Enter every result of the grader; doing it again changes nothing. Returns how many.
 

@@ -89,6 +89,8 @@ class Notebook:
             before = {name: self.value(name) for name in self.answers}
             result = self.shell.run_cell(source, store_history=True)
             error = result.error_before_exec or result.error_in_exec
+            if isinstance(error, MemoryError):
+                os._exit(wire.NO_MEMORY)  # what filled it would stay: the others run again without this cell
             if error is not None:
                 self.send("fault", label, told(error))
             for name in self.answers:

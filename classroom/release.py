@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-from dateutil import parser as dates
 from nbformat import NotebookNode
 
 from classroom.assignment import answers
@@ -51,13 +50,14 @@ python -m jupyter lab
 def release(course: Course, assignment: str, seed: int | None = None, due: str | None = None) -> Path:
     """Write the student's folder and its zip; returns the zip. A changed seed makes another variant.
 
-    due: a date that dateutil reads, in this machine's time zone if it names none. Raises Wrong.
+    due: as 2027-01-31 18:00, in this machine's time zone if it names none. Raises Wrong.
     """
+    until = due and when(due).isoformat()
     course.set_up()
     taken = course.submissions(assignment)
     if taken and seed not in (None, course.settings(assignment).seed):
         raise Wrong(f"{len(taken)} submissions of {assignment} are here: with another SEED they could not be graded")
-    settings = course.decide(assignment, seed, due and when(due).isoformat())
+    settings = course.decide(assignment, seed, until)
     source = course.source(assignment)
     notebook = nbformat.read(SOURCES / f"{assignment}.ipynb", as_version=4)
     hand_out(notebook, settings.seed)
@@ -71,11 +71,19 @@ def release(course: Course, assignment: str, seed: int | None = None, due: str |
 
 
 def when(text: str) -> datetime.datetime:
-    """A date with its time zone. Raises Wrong."""
+    """A date with its time zone; without a time it is the end of that day. Raises Wrong.
+
+    Only year-month-day is read: 01.02. and 02/01 mean different days to different people.
+    """
+    text = text.strip()
     try:
-        return dates.parse(text).astimezone()
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            text += " 23:59"
+        elif not re.match(r"\d{4}-\d\d-\d\d[ T]\d\d:", text):
+            raise ValueError("no time of day")
+        return datetime.datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
-        raise Wrong(f"DUE={text!r} is no date; write it as 2027-01-31 18:00") from None
+        raise Wrong(f"DUE={text!r} is no date; write it as 2027-01-31 18:00, or 2027-01-31 for its end") from None
 
 
 def _tell_letters(notebook: NotebookNode, seed: int) -> None:
@@ -93,11 +101,11 @@ def _tell_letters(notebook: NotebookNode, seed: int) -> None:
 def notes(assignment: str, notebook: NotebookNode, settings: Settings) -> str:
     """What a student has to know, in Markdown."""
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
-    extras = ["lab", *(["data"] if any(_data_sets(notebook)) else []), *(["pt"] if _uses(notebook, "torch") else [])]
+    extras = ["lab", *(["data"] if _data_sets(notebook) else []), *(["pt"] if _needs_torch(notebook) else [])]
     sets = [f"- `data.{name}`: {(getattr(data, name).__doc__ or '').splitlines()[0]}" for name in _data_sets(notebook)]
     return NOTES.format(
         title=title, assignment=assignment, extras=",".join(extras),
-        due=f", by {dates.parse(settings.due):%A %d %B %Y, %H:%M %Z}" if settings.due else "",
+        due=f", by {datetime.datetime.fromisoformat(settings.due):%A %d %B %Y, %H:%M %Z}" if settings.due else "",
         data="\n".join(sets) or "This assignment reads no data set: its numbers are in the notebook or made by it.",
     )  # fmt: skip
 
@@ -116,8 +124,12 @@ def _data_sets(notebook: NotebookNode) -> list[str]:
     return sorted(called & set(data.__all__))
 
 
-def _uses(notebook: NotebookNode, module: str) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == module for node in _trees(notebook))
+def _needs_torch(notebook: NotebookNode) -> bool:
+    imported = [alias.name for node in _trees(notebook) if isinstance(node, ast.Import) for alias in node.names]
+    for node in _trees(notebook):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return any(name == part or name.startswith(f"{part}.") for name in imported for part in ("torch", "minilib.pt"))
 
 
 def _proof(source: NotebookNode, released: NotebookNode) -> None:
@@ -131,8 +143,8 @@ def _proof(source: NotebookNode, released: NotebookNode) -> None:
                     raise Wrong(
                         f"a solution is still in the student version (cell {cell.metadata['nbgrader']['grade_id']})"
                     )
-    if len(answers(source)) != sum("check(" in cell.source for cell in released.cells if cell.cell_type == "code"):
-        raise Wrong("a check is missing in the student version")
+    if answers(released) != answers(source):
+        raise Wrong("a check is missing or changed in the student version")
 
 
 def _zip(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import nbformat
 from dateutil import parser as dates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from classroom.course import Course, Person, write
+from classroom.course import Course, Person, as_cell, write
 from classroom.gradebook import Mark, marks
 from classroom.results import Result, Verdict, load
 
@@ -117,9 +117,7 @@ def table(course: Course, assignment: str, students: list[Student]) -> str:
 
 
 def _who(person: Person) -> list[str]:
-    """Names as text: a spreadsheet must not take one that begins with a sign for a formula."""
-    values = (person.id, person.first_name, person.last_name, person.email, person.lms)
-    return [f"'{value}" if value[:1] in tuple("=+-@\t\r") else value for value in values]
+    return [as_cell(value) for value in (person.id, person.first_name, person.last_name, person.email, person.lms)]
 
 
 def _state(one: Student) -> str:

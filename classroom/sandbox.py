@@ -73,10 +73,10 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Take in what a later run has shown: it counts where both speak of the same answer."""
-        seen = other.outputs.keys() | other.crashes.keys()
+        seen = other.outputs.keys() | other.crashes.keys() | other.unwritten
         self.outputs = {name: sent for name, sent in self.outputs.items() if name not in seen} | other.outputs
         self.crashes = {name: told for name, told in self.crashes.items() if name not in seen} | other.crashes
-        self.unwritten |= other.unwritten
+        self.unwritten = (self.unwritten - seen) | other.unwritten
         self.faults |= other.faults
 
 
@@ -156,6 +156,8 @@ def _attempt(job: dict[str, Any], limits: Limits, end: float) -> tuple[Outcome, 
             errors.seek(0)
             raise Broken(errors.read().decode("utf8", "replace").strip()[-500:] or why or "it ended at once")
     code = process.returncode
+    if code == wire.NO_MEMORY:
+        why = f"it asked for more than {limits.memory / 2**30:.0f} GiB of memory"
     return outcome, why or f"it ended the interpreter ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
 
 
@@ -204,14 +206,11 @@ def _note(line: bytes, outcome: Outcome) -> bool:
             case ["fault", str(label), str(text)] if label in outcome.labels:
                 outcome.faults[label] = _told(text)
             case ["outputs", str(name), list(outputs)]:
-                outcome.outputs[name] = outputs
-                outcome.crashes.pop(name, None)
-                outcome.unwritten.discard(name)
+                outcome.add(Outcome(outputs={name: outputs}))
             case ["crash", str(name), int(case), str(text)]:
-                outcome.crashes[name] = (case, _told(text))
-                outcome.outputs.pop(name, None)
+                outcome.add(Outcome(crashes={name: (case, _told(text))}))
             case ["unwritten", str(name)]:
-                outcome.unwritten.add(name)
+                outcome.add(Outcome(unwritten={name}))
             case ["done"]:
                 outcome.done = True
     except (ValueError, RecursionError):

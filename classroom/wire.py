@@ -1,4 +1,4 @@
-"""Plain values as text and back, without pickle: what crosses the wall of the sandbox, in both directions.
+"""Plain values as text and back: what crosses the wall of the sandbox, in both directions.
 
 Stands alone: the sandbox holds this file and NumPy. What is read may come from anybody, so reading never runs code,
 never trusts a size, and gives exact built-in types and plain arrays: a subclass cannot survive the crossing.
@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-DTYPES = {np.dtype(code).str: np.dtype(code) for code in "?bhilqBHILQefd"}
+DTYPES = {np.dtype(code).str: np.dtype(np.dtype(code).str) for code in "?bhilqBHILQefd"}
 LARGEST = 8_000_000
 """Bytes of array that one value may hold."""
 LONGEST = 200_000
 """Entries of a list, characters of a text."""
+NO_MEMORY = 77
+"""Exit code of a run whose memory a cell has filled."""
 
 
 class Odd:
@@ -28,6 +30,8 @@ class Odd:
 
 def encode(value: Any) -> Any:
     """A value as JSON can hold it. Raises ValueError if it is larger than anything an exercise asks for."""
+    if isinstance(value, np.number | np.bool | np.ndarray):  # first, as np.float64 is a float, too
+        return _encode_array(np.asarray(value), "array" if isinstance(value, np.ndarray) else "scalar")
     if isinstance(value, list | tuple | dict | str | bytes) and len(value) > LONGEST:
         raise ValueError(f"{len(value):,} entries are more than anything that this exercise asks for")
     if isinstance(value, int) and value.bit_length() > 10_000:  # Python itself does not write longer ones out
@@ -42,8 +46,6 @@ def encode(value: Any) -> Any:
         return {"dict": [[encode(key), encode(x)] for key, x in value.items()]}
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode("ascii")}
-    if isinstance(value, np.ndarray | np.generic):
-        return _encode_array(np.asarray(value), "scalar" if isinstance(value, np.generic) else "array")
     return {"odd": type(value).__name__}
 
 
@@ -83,7 +85,7 @@ def _decode_dict(pairs: Any) -> Any:
     for pair in _a_list(pairs):
         key, value = _a_list(pair, 2)
         key = decode(key)
-        if not isinstance(key, bool | int | float | str | tuple | bytes | None):
+        if not isinstance(key, bool | int | float | str | tuple | bytes | np.generic | None):
             return Odd("dict with odd keys")
         try:
             found[key] = decode(value)
@@ -97,9 +99,10 @@ def _decode_array(content: Any) -> np.ndarray:
     dtype = DTYPES.get(code) if isinstance(code, str) else None
     if dtype is None or not isinstance(text, str):
         raise ValueError("not an array of numbers")
-    shape = [n for n in _a_list(shape) if isinstance(n, int) and n >= 0]
     data = base64.b64decode(text, validate=True)
-    if len(shape) > 32 or math.prod(shape) * dtype.itemsize != len(data):
+    if len(_a_list(shape)) > 32 or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
+        raise ValueError("an array of no possible size")
+    if math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError("an array whose size and data disagree")
     array = np.frombuffer(data, dtype).reshape(shape).copy()
     return array.view(np.uint8).astype(bool) if dtype.kind == "b" else array  # only 0 and 1 are truth values
@@ -131,5 +134,5 @@ def oddity(value: Any) -> str | None:
     """What is not plain in a decoded value, or None."""
     if isinstance(value, Odd):
         return value.what
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    parts = (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return next((found for part in parts if (found := oddity(part))), None)

@@ -54,6 +54,7 @@ def test_from_release_to_feedback(chapter, tmp_path):
     course.root.mkdir()
     people = ["ada", "bea", "cem", "dua", "eva", "fay"]
     lines = ["id,first_name,last_name,email,lms", *(f"{id},{id.title()},Example,{id}@example.org," for id in people)]
+    lines[-1] = "fay,Fay,=1+1,fay@example.org,"
     (course.root / "students.csv").write_text("\n".join(lines) + "\n", encoding="utf8")
     said = classroom("release", chapter, "--seed", "7", "--due", "2099-01-31 18:00", course=course).stdout
     archive = course.root / "release" / f"{chapter}.zip"
@@ -82,6 +83,7 @@ def test_from_release_to_feedback(chapter, tmp_path):
     lost = next(one for one in load(course.marks(chapter) / "bea.json").verdicts if one.state != "right")
     assert [float(found[name]["total"] or -1) for name in people] == [full, full - lost.out_of, full, 0, 0, -1]
     assert found["fay"]["state"] == "nothing handed in"
+    assert found["fay"]["last_name"] == "'=1+1"  # no formula in a spreadsheet
     pages = {name: (course.feedback(name, chapter) / f"{chapter}.html").read_text("utf8") for name in people[:5]}
     assert "cell 3 was left out" in pages["cem"]
     assert "still to be written" in pages["dua"]

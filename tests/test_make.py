@@ -87,4 +87,10 @@ def test_what_is_installed_is_not_installed_again(monkeypatch, tmp_path):
 
 def test_the_workflow_calls_the_commands_of_the_readme():
     workflow = (ROOT / ".github" / "workflows" / "course.yml").read_text(encoding="utf8")
-    assert re.findall(r"run: (.*)", workflow) == ["python make.py book", "python make.py test"]
+    assert re.findall(r"run: (p.*)", workflow) == ["python make.py book", "python make.py test"]
+
+
+def test_an_unknown_setting_is_refused_with_the_known_ones():
+    done = _python("release", "ASIGNMENT=03")
+    assert done.returncode == 1
+    assert "'ASIGNMENT=03' is no setting; these are: ASSIGNMENT=…" in done.stderr

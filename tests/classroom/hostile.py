@@ -299,6 +299,11 @@ def count_paths(parents, start):
             time.sleep(60)
     time.sleep(60)
 """, "GiB of memory")  # fmt: skip
+cell("memory filled in a cell", """\
+hoard = []
+while True:
+    hoard.append(np.empty(20_000_000))
+""", says="GiB of memory")  # fmt: skip
 answer("an endless loop", "def count_paths(parents, start):\n    while True:\n        pass\n", "did not come back")
 cell("an endless loop in a cell", "while True:\n    pass", says="cell 3 was left out")
 answer("a sleep", "import time\ndef count_paths(parents, start):\n    time.sleep(1e6)\n", "did not come back")
@@ -338,7 +343,7 @@ import os, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        time.sleep(3600)
+        os.execve("/bin/sleep", ["sleep", "3600"], {"STAYED": "{course}"})
     os._exit(0)
 """,
 )

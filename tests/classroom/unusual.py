@@ -145,3 +145,10 @@ def _await(work):
     work.cell("import asyncio\nawait asyncio.sleep(0)")
     work.edit("count_paths", "return ways[-1]",
               "async def later():\n        return ways[-1]\n    return asyncio.run(later())")  # fmt: skip
+
+
+@unusual("stubs left above the answers, and a cell between them that ends the interpreter")
+def _stubs(work):
+    at = work.cells.index(work.find("count_paths"))
+    work.cell("import os\nos._exit(1)", at)
+    work.cell("def count_paths(parents, start):\n    raise NotImplementedError()", at)

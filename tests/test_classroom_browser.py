@@ -1,4 +1,4 @@
-"""Written answers are marked in nbgrader's formgrader, in a real browser; what students wrote does not run there."""
+"""The pages that come back, and nbgrader's formgrader, in a real browser; what students wrote does not run there."""
 
 import re
 import socket
@@ -18,6 +18,8 @@ from classroom.gradebook import marks, sync
 from classroom.release import release
 from classroom.reports import feedback
 from tests.classroom.notebooks import Submission, hand_in
+from tests.site_fixtures import MODES, new_context
+from tests.test_site import TOO_WIDE, axe_violations
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "03_backpropagation"
@@ -99,6 +101,27 @@ def notebook_id(course, student):
 
     with opened(course) as book:
         return book.find_submission_notebook(CHAPTER, CHAPTER, student).id
+
+
+@pytest.fixture(scope="module")
+def pages(course):
+    """The pages for students and the one on the class, written once."""
+    feedback(course, CHAPTER)
+    people = {name: course.feedback(name, CHAPTER) / f"{CHAPTER}.html" for name in ("ada", "cem")}
+    return {**people, "overview": course.reports(CHAPTER) / "overview.html"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["ada", "cem", "overview"])
+def test_a_page_fits_the_screen_and_is_open_to_all_readers(browser, pages, name, mode):
+    context = new_context(browser, mode)
+    page, asked = context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(pages[name].as_uri())
+    assert asked == [pages[name].as_uri()]
+    assert page.evaluate(TOO_WIDE) == 0
+    assert axe_violations(page, "desktop-light") == []
+    context.close()
 
 
 def test_only_written_answers_wait_for_a_mark(course):
