@@ -268,8 +268,9 @@ def walls(limits: Limits | None = None) -> list[str]:
     words += bound(sys.base_prefix, sys.prefix, at=(COURSE / "x",))
     library = Path(minilib.__file__).parent
     words += ["--ro-bind", str(library), str(COURSE / "minilib"), "--tmpfs", str(COURSE / "minilib/check")]
-    if library.is_relative_to(sys.prefix):  # as after `pip install .`: the judges lie there a second time
-        words += ["--tmpfs", str(library)]
+    for copy in sorted({library, *(Path(place).resolve() / "minilib" for place in sys.path if place)}):
+        if copy.is_dir() and (copy.is_relative_to(sys.prefix) or copy.is_relative_to(sys.base_prefix)):
+            words += ["--tmpfs", str(copy)]  # as after `pip install .`: the judges lie there a second time
     for name, there in INSIDE.items():
         words += ["--ro-bind", str(HERE / name), str(COURSE / there)]
     small = ["--size", str(limits.scratch), "--perms", "1777", "--tmpfs"]
