@@ -7,12 +7,13 @@ import errno
 import json
 import os
 import stat
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+
+from classroom.wire import writable
 
 LARGEST = 10 * 2**20
 """Bytes that a notebook without outputs never needs; with pictures stored it may come near."""
@@ -74,7 +75,7 @@ def read_open(number: int) -> bytes:
 
 
 def read_notebook(data: bytes) -> NotebookNode:
-    """A notebook in today's format, from any version, whatever else is in it. Raises Unreadable."""
+    """A notebook in today's format, from version 2 on, whatever else is in it. Raises Unreadable."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -86,17 +87,25 @@ def read_notebook(data: bytes) -> NotebookNode:
     if not isinstance(tree, dict) or not isinstance(tree.get("nbformat"), int):
         raise Unreadable("the file is not a notebook: it has no nbformat")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            cells = tree["cells"] if tree["nbformat"] == 4 else nbformat.reads(text, as_version=4)["cells"]
-            if len(cells) > CELLS:
-                raise Unreadable(f"the notebook has more than {CELLS:,} cells")
-            return nbformat.from_dict({"cells": [_cell(cell) for cell in cells]})
+        cells = _cells(tree)
+        if len(cells) > CELLS:
+            raise Unreadable(f"the notebook has more than {CELLS:,} cells")
+        return nbformat.from_dict({"cells": [_cell(cell) for cell in cells]})
     except Unreadable:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:150]
+        reason = writable(f"{type(error).__name__}: {error}"[:150])
         raise Unreadable(f"the notebook cannot be read (nbformat {tree['nbformat']}; {reason})") from None
+
+
+def _cells(tree: dict) -> list[dict]:
+    """The cells as they lie in the file: nbformat may take minutes to convert a few MB of nonsense."""
+    if tree["nbformat"] == 4:
+        return tree["cells"]
+    if tree["nbformat"] not in (2, 3):
+        raise Unreadable(f"this format is not read (nbformat {tree['nbformat']}): save it as .ipynb in JupyterLab")
+    cells = [cell for sheet in tree["worksheets"] for cell in sheet["cells"]]
+    return [{**cell, "source": cell["input"]} if "input" in cell else cell for cell in cells]
 
 
 def _cell(cell: dict) -> dict:
@@ -108,7 +117,7 @@ def _cell(cell: dict) -> dict:
     id = grading.get("grade_id") if isinstance(grading, dict) else None
     return {
         "cell_type": kind if kind in ("code", "markdown", "raw") else "raw",
-        "source": source if isinstance(source, str) else "",
+        "source": writable(source) if isinstance(source, str) else "",
         "grade_id": id if isinstance(id, str) else None,
     }
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing
 import multiprocessing.connection
+import os
 import resource
 import shutil
 import signal
@@ -38,7 +39,8 @@ from minilib.progress import progress_bar
 
 DRAWS = 3
 """Sets of hidden cases that an answer must pass."""
-JUDGE_SECONDS = 20
+JUDGE_SECONDS, JUDGING = 20, 40
+"""Seconds to judge one answer, and all answers of a submission; with those of its sandbox below PATIENCE."""
 PR_SET_PDEATHSIG = 1
 PATIENCE = 150.0
 """Seconds after which a submission's whole process is given up; its sandbox has its own, shorter limits."""
@@ -59,7 +61,8 @@ def grade_one(course: Course, assignment: str, student: str, limits: Limits, slo
     draws = {a.name: hidden(settings, a.id) for a in asked}
     inputs = {name: [wire.encode(case) for cases in draw for case in cases] for name, draw in draws.items()}
     outcome = sandbox.run(code(notebook), inputs, limits, slot)
-    verdicts = [_verdict(a, draws[a.name], outcome, settings.seed) for a in asked]
+    end = time.monotonic() + JUDGING
+    verdicts = [_verdict(a, draws[a.name], outcome, settings.seed, end) for a in asked]
     notes = [f"{label} was left out: {why}" for label, why in outcome.stopped.items() if label.startswith("cell ")]
     notes += [f"{label} raised {text}" for label, text in outcome.faults.items()]
     return Result(student, assignment, digest, limits.walls, verdicts, notes=notes)
@@ -71,7 +74,7 @@ def hidden(settings: Settings, id: str) -> list[list[Any]]:
     return [check.exercises()[id].cases(np.random.default_rng(int.from_bytes(seed))) for seed in seeds]
 
 
-def _verdict(answer: Answer, draws: list[list[Any]], outcome: sandbox.Outcome, seed: int) -> Verdict:
+def _verdict(answer: Answer, draws: list[list[Any]], outcome: sandbox.Outcome, seed: int, end: float) -> Verdict:
     def says(state: str, *lines: tuple[str, str]) -> Verdict:
         points = answer.points if state == "right" else 0.0
         return Verdict(answer.id, answer.title, answer.cell, points, answer.points, state, list(lines))
@@ -89,14 +92,14 @@ def _verdict(answer: Answer, draws: list[list[Any]], outcome: sandbox.Outcome, s
     if name not in outcome.outputs:
         return says("absent", ("likely", f"after the notebook has run there is no `{name}`: the answer keeps the name "
                                "that the exercise gives it, and the cell that defines it must run"))  # fmt: skip
-    state, lines = _judged(answer, draws, outcome.outputs[name], seed)
+    state, lines = _judged(answer, draws, outcome.outputs[name], seed, end)
     return says(state, *lines)
 
 
-def _judged(answer: Answer, draws: list[list[Any]], sent: list[Any], seed: int) -> tuple[str, Lines]:
+def _judged(answer: Answer, draws: list[list[Any]], sent: list[Any], seed: int, end: float) -> tuple[str, Lines]:
     """State, and the lines of the report."""
     signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(JUDGE_SECONDS)
+    signal.alarm(max(1, min(JUDGE_SECONDS, round(end - time.monotonic()))))
     try:
         outputs = [wire.decode(one) for one in sent]
         if len(outputs) != sum(map(len, draws)):
@@ -118,7 +121,7 @@ def _judged(answer: Answer, draws: list[list[Any]], sent: list[Any], seed: int) 
 
 
 def _too_long(*_: Any) -> None:
-    raise TimeoutError(f"judging it took more than {JUDGE_SECONDS} seconds")
+    raise TimeoutError("judging it took too long")
 
 
 # A class -------------------------------------------------------------------------------------------------------------
@@ -162,7 +165,8 @@ def grade_all(course: Course, assignment: str, jobs: int = 2, limits: Limits | N
                 for slot in range(jobs):
                     if waiting and slot not in running:
                         student = waiting.pop()
-                        process = fork.Process(target=_work, args=(course, assignment, student, limits, slot))
+                        work = (course, assignment, student, limits, slot, cores(slot, jobs))
+                        process = fork.Process(target=_work, args=work)
                         process.start()
                         running[slot] = (process, student, time.monotonic() + PATIENCE)
                 multiprocessing.connection.wait([one[0].sentinel for one in running.values()], timeout=1.0)
@@ -179,9 +183,16 @@ def grade_all(course: Course, assignment: str, jobs: int = 2, limits: Limits | N
     return failed
 
 
-def _work(course: Course, assignment: str, student: str, limits: Limits, slot: int) -> None:
+def cores(slot: int, jobs: int) -> list[int]:
+    """This slot's share of the cores: what is busy in one sandbox must not cost its neighbour time, and so marks."""
+    ours = sorted(os.sched_getaffinity(0))
+    return ours[slot::jobs] or [ours[slot % len(ours)]]
+
+
+def _work(course: Course, assignment: str, student: str, limits: Limits, slot: int, cores: list[int]) -> None:
     """In a process of its own, which ends with the grader: write one result."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.sched_setaffinity(0, cores)
     resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30,) * 2)  # a judge that is fed nonsense must not take the machine
     try:
         result = grade_one(course, assignment, student, limits, slot)

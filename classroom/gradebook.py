@@ -25,6 +25,9 @@ from classroom.assignment import Unreadable, read_file, read_notebook
 from classroom.course import Course, Wrong, write
 from classroom.results import Result, Verdict, load
 
+SEEN = 200_000
+"""Characters of a submission that the formgrader shows; a notebook with its answers has about 20,000."""
+
 
 @contextmanager
 def opened(course: Course) -> Iterator[Any]:
@@ -157,8 +160,11 @@ def _parted(cells: list, released: NotebookNode) -> tuple[dict[str, str], dict[s
             after[before.source.strip() if before else ""] = cell.metadata.nbgrader.grade_id
     theirs: dict[str, str] = {}
     extra: dict[str | None, list[NotebookNode]] = {}
-    last, before = None, ""
+    last, before, left = None, "", SEEN
     for cell in cells:
+        if len(cell.source) > left:
+            cell.source = f"{cell.source[:left]}\n# … cut here: a teacher cannot read so much"
+        left = max(0, left - len(cell.source))
         id: str | None = cell.grade_id or after.get(before)
         before = cell.source.strip()
         if id is not None and id in solutions and id not in theirs:

@@ -30,9 +30,12 @@ def main() -> None:
     job = json.loads(sys.stdin.buffer.read())
     lock_in(job["limits"])
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
-    write, dumps = channel.write, json.dumps  # before anybody's code can replace them
+    write, dumps, process, leave = channel.write, json.dumps, os.getpid, os._exit  # before anybody can replace them
+    home = process()
 
     def send(*event: Any) -> None:
+        if process() != home:  # forked in an answer and come back from it: one run is enough
+            leave(0)
         line = memoryview(dumps(event).encode() + b"\n")
         while line:
             line = line[write(line) :]
@@ -73,6 +76,9 @@ class Notebook:
         self.shell = InteractiveShell.instance(config=config)
         self.shell._showtraceback = lambda *_: None  # type: ignore[method-assign]
         self.shell.user_ns["__name__"] = "__main__"
+        magics = self.shell.magics_manager.magics["line"]
+        magics["matplotlib"] = lambda line: None  # whatever window it asks for, there is none
+        sys.path.insert(0, "")  # as in Jupyter: a module that a cell has written can be imported
 
     def run(self) -> None:
         seed()

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 import minilib
-from classroom import wire
+from classroom import syscalls, wire
 
 HERE = Path(__file__).resolve().parent
 COURSE = Path("/course")
@@ -45,7 +45,8 @@ class Limits:
     total: float = 60.0
     memory: int = 2 * 2**30
     scratch: int = 64 * 2**20
-    tasks: int = 16
+    files: int = 20_000
+    tasks: int = 40
     output: int = 48 * 2**20
     walls: bool = True
 
@@ -68,6 +69,7 @@ class Outcome:
     faults: dict[str, str] = field(default_factory=dict)
     last: str | None = None
     done: bool = False
+    labels: frozenset[str] = frozenset()
 
     def add(self, other: Outcome) -> None:
         """Take in what a later run has shown: it counts where both speak of the same answer."""
@@ -87,8 +89,9 @@ def available() -> bool:
     found = shutil.which("bwrap")
     if not found:
         return False
-    probe = [found, *walls(), "/bin/true"]
-    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    with syscalls.rules() as rules:
+        probe = [found, "--seccomp", str(rules.fileno()), *walls(), "/bin/true"]
+        return subprocess.run(probe, capture_output=True, check=False, pass_fds=[rules.fileno()]).returncode == 0
 
 
 def run(
@@ -128,16 +131,20 @@ def run(
 
 def _attempt(job: dict[str, Any], limits: Limits, end: float) -> tuple[Outcome, str]:
     """One run, and in words why it ended early."""
-    outcome = Outcome()
-    with tempfile.TemporaryFile() as letter, tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as empty:
+    outcome = Outcome(labels=frozenset(label for label, _ in job["cells"]))
+    with (
+        tempfile.TemporaryFile() as letter, tempfile.TemporaryFile() as errors, syscalls.rules() as rules,
+        tempfile.TemporaryDirectory() as empty,
+    ):  # fmt: skip
         letter.write(json.dumps(job).encode())
         letter.seek(0)
         python = [sys.executable, "-sPB", "-X", "utf8"]
         inside = (COURSE if limits.walls else HERE) / "inside.py"
-        command = [*(["bwrap", *walls(limits)] if limits.walls else []), *python, str(inside)]
+        outer = ["bwrap", "--seccomp", str(rules.fileno()), *walls(limits)] if limits.walls else []
+        command = [*outer, *python, str(inside)]
         process = subprocess.Popen(
             command, stdin=letter, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
-            cwd=empty, env=environment(empty),
+            cwd=empty, env=environment(empty), pass_fds=[rules.fileno()] if limits.walls else [],
         )  # fmt: skip
         try:
             why = _listen(process, outcome, limits, end)
@@ -168,8 +175,8 @@ def _listen(process: subprocess.Popen[bytes], outcome: Outcome, limits: Limits, 
                 return f"{LATE} within {limits.total if now > end else limits.step:.0f} seconds"
             if now > look:
                 look = now + 0.5
-                if _memory(process.pid) > limits.memory:
-                    return f"it used more than {limits.memory / 2**30:.0f} GiB of memory"
+                if excess := _excess(process.pid, limits):
+                    return excess
             if not ready.select(min(deadline, look) - now):
                 continue
             piece = os.read(pipe, 1 << 20)
@@ -196,7 +203,7 @@ def _note(line: bytes, outcome: Outcome) -> bool:
             case ["start", str(label)]:
                 outcome.last = label
                 return True
-            case ["fault", str(label), str(text)]:
+            case ["fault", str(label), str(text)] if label in outcome.labels:
                 outcome.faults[label] = _told(text)
             case ["outputs", str(name), list(outputs)]:
                 outcome.add(Outcome(outputs={name: outputs}))
@@ -216,15 +223,29 @@ def _told(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in wire.writable(text[:700]))
 
 
-def _memory(pid: int) -> int:
-    """Bytes that a process and all below it hold."""
-    total = 0
+def _excess(pid: int, limits: Limits) -> str:
+    """What all processes below one have more of than they may, or ""."""
+    memory = files = 0
     try:
-        for process in psutil.Process(pid).children(recursive=True):
-            total += process.memory_info().rss
+        below = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
-        pass
-    return total
+        return ""
+    for process in below:
+        try:
+            memory += process.memory_info().rss
+            files = max(files, *(_made(process.pid, place, limits.scratch) for place in ("tmp", "dev/shm")))
+        except (psutil.Error, OSError):  # it has ended
+            continue
+    if memory > limits.memory:
+        return f"it used more than {limits.memory / 2**30:.0f} GiB of memory"
+    return f"it made more than {limits.files:,} files" if files > limits.files else ""
+
+
+def _made(pid: int, place: str, size: int) -> int:
+    """How many files a scratch folder holds: even an empty one takes a kilobyte of memory, of the kernel's own."""
+    held = os.statvfs(f"/proc/{pid}/root/{place}")
+    ours = held.f_blocks * held.f_frsize == size  # while the walls are going up, this may still be the teacher's
+    return held.f_files - held.f_ffree if ours else 0
 
 
 def walls(limits: Limits | None = None) -> list[str]:
@@ -247,8 +268,9 @@ def walls(limits: Limits | None = None) -> list[str]:
     words += bound(sys.base_prefix, sys.prefix, at=(COURSE / "x",))
     library = Path(minilib.__file__).parent
     words += ["--ro-bind", str(library), str(COURSE / "minilib"), "--tmpfs", str(COURSE / "minilib/check")]
-    if library.is_relative_to(sys.prefix):  # as after `pip install .`: the judges lie there a second time
-        words += ["--tmpfs", str(library)]
+    for copy in sorted({library, *(Path(place).resolve() / "minilib" for place in sys.path if place)}):
+        if copy.is_dir() and (copy.is_relative_to(sys.prefix) or copy.is_relative_to(sys.base_prefix)):
+            words += ["--tmpfs", str(copy)]  # as after `pip install .`: the judges lie there a second time
     for name, there in INSIDE.items():
         words += ["--ro-bind", str(HERE / name), str(COURSE / there)]
     small = ["--size", str(limits.scratch), "--perms", "1777", "--tmpfs"]
@@ -273,4 +295,5 @@ def environment(home: str) -> dict[str, str]:
     return {
         **one, "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home, "IPYTHONDIR": home, "MPLCONFIGDIR": home,
         "MPLBACKEND": "Agg", "MINILIB_PROGRESS": "0", "PYTHONHASHSEED": "0", "LANG": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "2",  # or each thread takes 64 MiB of the address space that is left
     }  # fmt: skip

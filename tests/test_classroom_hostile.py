@@ -144,3 +144,13 @@ def test_the_sandbox_holds_for_a_teacher_who_is_not_root(tmp_path):
     assert done.stdout.startswith("True Outcome"), done.stdout + done.stderr
     assert "BlockingIOError" in done.stdout  # no more processes than allowed
     assert "[1234, " in done.stdout or "'f': [[1234" in done.stdout
+
+
+def test_a_second_copy_of_the_judges_is_hidden(tmp_path, monkeypatch):
+    """As where the course was also installed with `pip install .`, and is run from its repository."""
+    copy = tmp_path / "site-packages" / "minilib"
+    copy.mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(copy.parent)])
+    words = sandbox.walls()
+    assert words[words.index(str(copy)) - 1] == "--tmpfs"

@@ -31,7 +31,9 @@ def not_plain(value: Any) -> str | None:
 
 
 def _size(part: Any) -> int:
-    return part.size if isinstance(part, np.ndarray) else len(part) if hasattr(part, "__len__") else 1
+    if isinstance(part, np.ndarray):
+        return max(part.size, *part.shape, 1)  # an array of shape (1e9, 0) holds nothing, and yet has a billion rows
+    return len(part) if hasattr(part, "__len__") else 1
 
 
 def _fault(part: Any) -> str | None:

@@ -317,6 +317,15 @@ answer(
     "a giant return value", "def count_paths(parents, start):\n    return np.ones(60_000_000)\n", "larger than anything"
 )
 answer("a giant list", "def count_paths(parents, start):\n    return [1.0] * 30_000_000\n", "30,000,000")
+cell("events forged for cells that are not there", """\
+import os
+lie = b'["fault", "\\\\ud800</code><script>alert(1)</script>", "x"]\\n'
+for number in range(3, 64):
+    try:
+        os.write(number, lie * 100)
+    except OSError:
+        pass
+""")  # fmt: skip
 cell("an endless stream of results", """\
 import os
 for number in range(3, 64):
@@ -338,6 +347,33 @@ if os.fork() == 0:
     os._exit(0)
 """,
 )
+
+answer("calls of the kernel that reach past walls and limits", """\
+import ctypes, os, socket
+def count_paths(parents, start):
+    kernel = ctypes.CDLL(None)
+    keys, memory, spaces = kernel.syscall(248, b"user", b"x", b"left", 4, -4), kernel.shmget(0, 4096, 0o1600), None
+    spaces = kernel.unshare(0x10000000)
+    if (keys, memory, spaces) != (-1, -1, -1):
+        raise SystemExit("a call went through")
+    for step in (lambda: os.memfd_create("x"), lambda: os.sched_setaffinity(0, {0}), lambda: socket.socket(40, 1)):
+        try:
+            step()
+        except OSError:
+            continue
+        raise SystemExit("a call went through")
+    return 7
+""", HINT)  # fmt: skip
+answer("a million empty files", """\
+import os
+def count_paths(parents, start):
+    for k in range(1_000_000):
+        os.mknod(f"/dev/shm/{k}")
+""", "more than 20,000 files")  # fmt: skip
+answer("a billion rows of nothing", """\
+def new_slopes(a, b):
+    return [np.zeros((10 ** 9, 0))] * 4
+""", "more than 50,000 values", "new_slopes")  # fmt: skip
 
 # To end or break the interpreter -------------------------------------------------------------------------------------
 answer(
@@ -399,6 +435,21 @@ def _odd_metadata(work):
     return json.dumps(tree).encode()
 
 
+@edit("halves of UTF-16 pairs in every kind of cell")
+def _halves(work):
+    tree = json.loads(work.bytes())
+    for kind in ("code", "markdown", "raw"):
+        tree["cells"].insert(2, {"cell_type": kind, "metadata": {}, "source": "# \ud800"})
+    return json.dumps(tree).encode()
+
+
+@edit("ten megabytes in one line of text")
+def _long_line(work):
+    tree = json.loads(work.bytes())
+    tree["cells"].insert(2, {"cell_type": "markdown", "metadata": {}, "source": "a" * 9_000_000})
+    return json.dumps(tree).encode()
+
+
 @edit("the format of 2013")
 def _version_3(work):
     import nbformat
@@ -441,6 +492,12 @@ def _many_cells(work):
     return json.dumps(tree).encode()
 
 
+file(
+    "an old format with 150,000 outputs",
+    json.dumps({"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": "1", "outputs": [
+        {"output_type": "stream", "text": "x"}] * 150_000}]}]}).encode(),
+    "",
+)  # fmt: skip
 file("broken JSON", b'{"cells": [{"cell_type": "code", "sour', "damaged")
 file("JSON that is no notebook", b"[1, 2, 3]", "nbformat")
 file("JSON 200,000 levels deep", b"[" * 200_000, "not a notebook")

@@ -120,6 +120,33 @@ def _other_editor(work):
     return b"\xef\xbb\xbf" + json.dumps(tree).encode()
 
 
+@unusual("a pool of threads")
+def _threads(work):
+    work.edit("count_paths", "return ways[-1]", "from concurrent.futures import ThreadPoolExecutor\n"
+              "    with ThreadPoolExecutor(20) as pool:\n"
+              "        return list(pool.map(int, ways * 20))[-1]")  # fmt: skip
+
+
+@unusual("a helper module that a cell writes")
+def _module(work):
+    work.cell("%%writefile my_helper.py\ndef last(values):\n    return values[-1]\n")
+    work.cell("from my_helper import last", 3)
+    work.edit("count_paths", "return ways[-1]", "return last(ways)")
+
+
+@unusual("another backend for pictures, beside the imports")
+def _backend(work):
+    imports = next(c for c in work.cells if c.cell_type == "code")
+    imports.source = "%matplotlib widget\n" + imports.source
+
+
+@unusual("await, and an event loop in an answer")
+def _await(work):
+    work.cell("import asyncio\nawait asyncio.sleep(0)")
+    work.edit("count_paths", "return ways[-1]",
+              "async def later():\n        return ways[-1]\n    return asyncio.run(later())")  # fmt: skip
+
+
 @unusual("stubs left above the answers, and a cell between them that ends the interpreter")
 def _stubs(work):
     at = work.cells.index(work.find("count_paths"))
