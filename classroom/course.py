@@ -103,7 +103,7 @@ class Course:
 
     def set_up(self) -> None:
         """Make the folder and nbgrader's configuration, unless they are there."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = self.root / "nbgrader_config.py"
         if not config.exists():
             config.write_text(CONFIG, encoding="utf8")
@@ -120,8 +120,7 @@ class Course:
         old = self.settings(assignment) if path.exists() else Settings(secret=secrets.token_hex(16))
         new = Settings(old.seed if seed is None else seed, old.secret, old.due if due is None else due)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, json.dumps(asdict(new), indent=1))
-        path.chmod(0o600)
+        write(path, json.dumps(asdict(new), indent=1), mode=0o600)
         return new
 
     def _settings(self, assignment: str) -> Path:
@@ -174,13 +173,15 @@ def as_cell(text: str) -> str:
     return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Write a file so that whoever looks sees the old one or the new one, also after a loss of power."""
-    write_bytes(path, text.encode("utf8"))
+    write_bytes(path, text.encode("utf8"), mode)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode)
     partial.write_bytes(data)
     partial.replace(path)

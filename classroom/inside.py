@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 import wire
@@ -121,12 +123,14 @@ class Notebook:
         self.send("outputs", name, outputs)
 
 
+new_rng = np.random.default_rng
+
+
 def seed() -> None:
     """The same random numbers in each run: a mark must not depend on luck."""
-    import numpy as np
-
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
+    np.random.default_rng = lambda seed=0: new_rng(0 if seed is None else seed)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
 

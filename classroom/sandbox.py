@@ -42,7 +42,7 @@ class Limits:
     """
 
     step: float = 10.0
-    total: float = 60.0
+    total: float = 90.0
     memory: int = 2 * 2**30
     scratch: int = 64 * 2**20
     files: int = 20_000

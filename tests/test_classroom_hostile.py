@@ -11,6 +11,7 @@ from html import unescape
 import psutil
 import pytest
 
+import tests.classroom.hostile_wrecks  # noqa: F401 – it adds its cases
 from classroom import sandbox
 from classroom.course import Course
 from classroom.grade import grade_all
