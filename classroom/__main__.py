@@ -58,6 +58,10 @@ def release(course: Course, assignment: str, options: argparse.Namespace) -> int
     from classroom.release import release
 
     archive = release(course, assignment, options.seed, options.due)
+    known = course.settings(assignment)
+    print(
+        f"{assignment}, variant {known.seed}, {f'due {known.due[:16]}'.replace('T', ' ') if known.due else 'no date'}"
+    )
     print(f"for students: {archive}\n              {archive.with_suffix('')}")
     return 0
 
@@ -100,7 +104,7 @@ def grade(course: Course, assignment: str, options: argparse.Namespace) -> int:
     if not sys.platform.startswith("linux"):
         raise Wrong("grading needs Linux: on Windows use WSL, on a Mac a Linux machine or container")
     from classroom.grade import alone, grade_all, why_no_marks
-    from classroom.gradebook import sync
+    from classroom.gradebook import marks, sync
     from classroom.sandbox import Limits
 
     course.settings(assignment)
@@ -118,7 +122,10 @@ def grade(course: Course, assignment: str, options: argparse.Namespace) -> int:
             entered = sync(course, assignment)
     for student, why in failed.items():
         print(f"not graded: {student}: {why}", file=sys.stderr)
-    print(f"{entered} of {len(course.submissions(assignment))} submissions are in the gradebook; next: make feedback")
+    print(f"{entered} of {len(course.submissions(assignment))} submissions are in the gradebook")
+    waiting = sum(mark.waiting for cells in marks(course, assignment).values() for mark in cells.values())
+    if not failed:
+        print(f"next: {f'{waiting} written answers wait, make formgrader; then ' if waiting else ''}make feedback")
     return 1 if failed else 0
 
 

@@ -18,6 +18,7 @@ from classroom.wire import writable
 LARGEST = 10 * 2**20
 """Bytes that a notebook without outputs never needs; with pictures stored it may come near."""
 CELLS = 2_000
+AGAIN = "save it in JupyterLab and hand it in again"
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ def read_notebook(data: bytes) -> NotebookNode:
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"the file is not a notebook, or a damaged one: {str(error)[:100]}") from None
+        raise Unreadable(f"the file is not a notebook, or a damaged one ({type(error).__name__}): {AGAIN}") from None
     if not isinstance(tree, dict) or not isinstance(tree.get("nbformat"), int):
-        raise Unreadable("the file is not a notebook: it has no nbformat")
+        raise Unreadable(f"the file is not a notebook (it has no nbformat): {AGAIN}")
     try:
         cells = _cells(tree)
         if len(cells) > CELLS:

@@ -25,7 +25,7 @@ from classroom.owners import namesakes, outer_folders, owner
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table. what: taken, newer, older, same, missing, refused."""
+    """A line of the table. what: taken, newer, older, same, broken, refused, missing, unknown."""
 
     student: str
     path: str
@@ -71,6 +71,10 @@ def collect(course: Course, assignment: str, source: str) -> list[Row]:
         rows += _take_in(job, student, handed_in)
     have = set(course.submissions(assignment))
     rows += [Row(person.id, "", "missing") for person in people.values() if person.id not in have]
+    gone = sorted(have - people.keys()) if people else []
+    rows += [
+        Row(id, "", "unknown", remark=f"not in students.csv; if it should go: rm -r submitted/{id}") for id in gone
+    ]
     return sorted(rows, key=lambda row: (row.student, row.time))
 
 
@@ -118,6 +122,9 @@ def _store(job: Job, student: str, file: Found) -> Row:
         if file.time < before or _kept(aside, file.time, file.data):
             _keep(aside, file.time, file.data)
             return replace(row, what="older")
+        if present is not None and _broken(file.data) and not _broken(present):
+            _keep(aside, file.time, file.data)
+            return replace(row, what="broken", remark=f"{row.remark}; the one of {before:%Y-%m-%d %H:%M} UTC counts")
         if present is None:  # a link or whatever else does not belong there
             aside.mkdir(parents=True, exist_ok=True)
             target.rename(_free(aside, before))
@@ -170,6 +177,14 @@ def late(job: Job, file: Found) -> str:
     minutes = (file.time - job.due).total_seconds() / 60
     unit, size = next((u, n) for u, n in (("days", 1440), ("hours", 60), ("minutes", 1)) if minutes >= n or n == 1)
     return f"{minutes / size:.1f} {unit}"
+
+
+def _broken(data: bytes) -> bool:
+    try:
+        read_notebook(data)
+    except Unreadable:
+        return True
+    return False
 
 
 def _remark(job: Job, file: Found) -> str:

@@ -132,14 +132,19 @@ class Course:
         if not path.exists():
             return {}
         try:
-            rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+            lines = path.read_text("utf-8-sig").splitlines()
         except UnicodeDecodeError:
             raise Wrong(f"{path} is not UTF-8: in a spreadsheet, save it as “CSV UTF-8”") from None
-        if rows and "id" not in rows[0]:
-            semicolons = (
-                " (it is separated by semicolons: use commas)" if any(";" in (key or "") for key in rows[0]) else ""
-            )
-            raise Wrong(f"{path} needs a column id (and may have first_name, last_name, email, lms){semicolons}")
+        comma = (
+            ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
+        )  # as Excel in much of Europe writes it
+        reader = csv.DictReader(lines, delimiter=comma)
+        heads = [head.strip().lower().replace(" ", "_") for head in reader.fieldnames or ()]
+        if "id" not in heads:
+            found = ", ".join(heads) or "nothing"
+            raise Wrong(f"{path} needs a column id (and may have first_name, last_name, email, lms); it has: {found}")
+        reader.fieldnames = heads
+        rows = list(reader)
         known = Person.__dataclass_fields__
         people = [Person(**{k: (v or "").strip() for k, v in row.items() if k in known}) for row in rows]
         for person in people:

@@ -102,11 +102,15 @@ def _enter(book: Any, course: Course, result: Result, released: NotebookNode) ->
     for grade in submission.notebooks[0].grades:
         if grade.name in verdicts:
             score, wait = verdicts[grade.name].points, False
-        elif now.get(grade.name, "") == empty.get(grade.name):
+        elif now.get(grade.name, "") in ("", as_text(""), empty.get(grade.name)):
             score, wait = 0.0, False
         else:
             score = None
-            wait = grade.manual_score is None or grade.needs_manual_grade or before.get(grade.name) != now[grade.name]
+            wait = (
+                grade.manual_score is None
+                or grade.needs_manual_grade
+                or before.get(grade.name, now[grade.name]) != now[grade.name]
+            )
         if (grade.auto_score, grade.needs_manual_grade) != (score, wait):
             grade.auto_score, grade.needs_manual_grade = score, wait
     book.db.commit()

@@ -34,12 +34,15 @@ statement. Hand in this one file, under this name{due}.
 
 ## On your own computer
 
-Python 3.11 or newer. In the folder of the course (its repository):
+Python 3.11 or newer, and the folder of the course (its repository; your teacher says where it is). In it, once:
 
 ```
-python -m pip install ".[{extras}]"
-python -m jupyter lab
+python3 -m venv .venv
+.venv/bin/python -m pip install ".[{extras}]"
 ```
+
+On Windows: `python -m venv .venv`, and `.venv\\Scripts\\python` in place of `.venv/bin/python`. Then, in the folder of
+this file: `PATH-OF-THE-COURSE/.venv/bin/python -m jupyter lab`.
 
 ## Data
 
@@ -54,9 +57,10 @@ def release(course: Course, assignment: str, seed: int | None = None, due: str |
     """
     until = due and when(due).isoformat()
     course.set_up()
-    taken = course.submissions(assignment)
-    if taken and seed not in (None, course.settings(assignment).seed):
-        raise Wrong(f"{len(taken)} submissions of {assignment} are here: with another SEED they could not be graded")
+    if course.release(assignment).exists() and seed not in (None, course.settings(assignment).seed):
+        old = course.settings(assignment).seed
+        raise Wrong(f"{assignment} was handed out with SEED={old}; what students do with it could not be graded with "
+                    f"another. Another variant needs another folder: COURSE=course_{seed}")  # fmt: skip
     settings = course.decide(assignment, seed, until)
     source = course.source(assignment)
     notebook = nbformat.read(SOURCES / f"{assignment}.ipynb", as_version=4)

@@ -43,11 +43,12 @@ class Student:
 
     @property
     def total(self) -> float:
-        return sum(mark.score for mark in self.marks.values())
+        return sum(mark.score for mark in self.marks.values() if not mark.waiting)
 
     @property
     def out_of(self) -> float:
-        return sum(mark.out_of for mark in self.marks.values())
+        """Of what has been marked: an answer that waits counts on neither side."""
+        return sum(mark.out_of for mark in self.marks.values() if not mark.waiting)
 
     @property
     def waiting(self) -> bool:
@@ -107,8 +108,10 @@ def table(course: Course, assignment: str, students: list[Student]) -> str:
     writer.writerow(head)
     for one in students:
         cells = [*(v.cell for v in one.result.verdicts), *written]
-        points = [f"{one.marks[cell].score:g}" if cell in one.marks else "" for cell in cells]
-        writer.writerow([*_who(one.person), *points, f"{one.total:g}", f"{one.out_of:g}", one.late, _state(one)])
+        done = {cell: mark for cell, mark in one.marks.items() if not mark.waiting}
+        points = [f"{done[cell].score:g}" if cell in done else "" for cell in cells]
+        total = "" if one.waiting else f"{one.total:g}"  # an empty field, not too small a mark, if it is uploaded now
+        writer.writerow([*_who(one.person), *points, total, f"{one.out_of:g}", one.late, _state(one)])
     have = {one.person.id for one in students}
     for person in course.roster().values():
         if person.id not in have:
@@ -122,7 +125,7 @@ def _who(person: Person) -> list[str]:
 
 def _state(one: Student) -> str:
     said = [one.result.problem] if one.result.problem else []
-    said += ["a written answer waits for its mark"] if one.waiting else []
+    said += [f"{one.total:g} so far; a written answer waits for its mark"] if one.waiting else []
     said += [] if one.result.safe else ["graded without a sandbox"]
     return "; ".join(said)
 
@@ -168,4 +171,4 @@ def mistake(verdict: Verdict) -> str:
     lines = dict(verdict.lines)
     if "likely" in lines:
         return lines["likely"]
-    return lines.get("got", "").split(":")[0] or verdict.state
+    return lines.get("got", "").removeprefix("nothing: ").split(":")[0] or verdict.state

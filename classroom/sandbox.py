@@ -90,7 +90,7 @@ def available() -> bool:
     if not found:
         return False
     with syscalls.rules() as rules:
-        probe = [found, "--seccomp", str(rules.fileno()), *walls(), "/bin/true"]
+        probe = [found, "--seccomp", str(rules.fileno()), *walls(), sys.executable, "-c", ""]
         return subprocess.run(probe, capture_output=True, check=False, pass_fds=[rules.fileno()]).returncode == 0
 
 
@@ -259,6 +259,17 @@ def walls(limits: Limits | None = None) -> list[str]:
     words += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"]
     for name, value in environment("/tmp").items():
         words += ["--setenv", name, value]
+    small = ["--size", str(limits.scratch), "--perms", "1777", "--tmpfs"]
+    words += [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        *small,
+        "/dev/shm",
+        *small,
+        "/tmp",
+    ]  # first: Python may lie below /tmp
     for place in ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache"):
         path = Path(place)
         if path.is_symlink():
@@ -273,8 +284,6 @@ def walls(limits: Limits | None = None) -> list[str]:
             words += ["--tmpfs", str(copy)]  # as after `pip install .`: the judges lie there a second time
     for name, there in INSIDE.items():
         words += ["--ro-bind", str(HERE / name), str(COURSE / there)]
-    small = ["--size", str(limits.scratch), "--perms", "1777", "--tmpfs"]
-    words += ["--proc", "/proc", "--dev", "/dev", *small, "/dev/shm", *small, "/tmp"]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
 
 

@@ -5,6 +5,7 @@ lib/content_zipper.rb), and Blackboard's as public scripts that sort its downloa
 """
 
 import datetime
+import os
 import subprocess
 import sys
 import unicodedata
@@ -13,6 +14,7 @@ import pytest
 
 from classroom.collect import collect
 from classroom.course import Wrong
+from classroom.release import release
 from tests.classroom.incoming import (
     CHAPTER,
     HOUR,
@@ -30,6 +32,7 @@ from tests.classroom.incoming import (
     tree,
     zipped,
 )  # fmt: skip
+from tests.classroom.notebooks import Submission, hand_in
 from tools.exercises import ROOT, SOURCES, student_version
 
 __all__ = ["course", "inbox"]
@@ -296,3 +299,28 @@ def test_the_command_prints_a_table_that_fits_and_keeps_all_of_it(course, tmp_pa
     table = (course.reports(CHAPTER) / "collected.csv").read_text("utf8")
     assert f"{folder}/{CHAPTER} (my final version) (2).ipynb" in table
     assert "\x1b" not in table
+
+
+def test_a_broken_file_never_takes_the_place_of_a_good_one(course, tmp_path):
+    release(course, CHAPTER)
+    good = hand_in(course, "ada", CHAPTER, Submission(course, CHAPTER).bytes()).read_bytes()
+    inbox = tmp_path / "later"
+    inbox.mkdir()
+    (inbox / "ada.ipynb").write_bytes(b"{broken")
+    os.utime(inbox / "ada.ipynb", (4_000_000_000, 4_000_000_000))
+    (row,) = collect(course, CHAPTER, str(inbox))
+    assert row.what == "broken"
+    assert row.remark.endswith("UTC counts")
+    assert (course.submitted("ada", CHAPTER) / f"{CHAPTER}.ipynb").read_bytes() == good
+    assert [path.read_bytes() for path in course.earlier("ada", CHAPTER).glob("*.ipynb")] == [b"{broken"]
+
+
+def test_who_is_no_longer_in_the_class_list_is_named(course, tmp_path):
+    release(course, CHAPTER)
+    hand_in(course, "ghost", CHAPTER, Submission(course, CHAPTER).bytes())
+    (course.root / "students.csv").write_text("ID;First name\nada;Ada\n", encoding="utf8")  # as Excel has it in Europe
+    (tmp_path / "empty").mkdir()
+    rows = {row.student: row for row in collect(course, CHAPTER, str(tmp_path / "empty"))}
+    assert rows["ada"].what == "missing"
+    assert rows["ghost"].what == "unknown"
+    assert "rm -r submitted/ghost" in rows["ghost"].remark

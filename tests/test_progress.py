@@ -43,10 +43,11 @@ def folder(tmp_path):
 def test_each_chapter_has_a_line_with_what_passes_and_what_comes_next(folder):
     done = progress(".", folder=folder)
     assert done.returncode == 0, done.stderr
-    solved, started, untouched, total = done.stdout.splitlines()
+    solved, started, untouched, torn, total = done.stdout.splitlines()
     assert solved.split()[:5] == ["02", "✓" * 8, "8", "of", "8"]
     assert "all right" in solved
-    assert started.startswith("03  ✓·✗·····")
+    assert started.split()[:2] == ["03", "✓·✗·····"]
+    assert torn == "torn  cannot be read: is the file damaged?"
     assert "1 of 8  next: 03.new_slopes" in started
     assert untouched.split()[1] == "·" * 8
     assert total.startswith("9 of 24 exercises are right")
@@ -78,4 +79,6 @@ def test_a_cell_that_raises_or_leaves_stops_no_other(folder):
     notebook["cells"].insert(1, {**code[0], "source": "1 / 0"})
     notebook["cells"].insert(1, {**code[0], "source": "def ("})
     (folder / "03.ipynb").write_text(json.dumps(notebook), encoding="utf8")
-    assert "03  ✓·✗·····" in table(of_folder(folder))
+    shown = table(of_folder(folder))
+    assert "03    ✓·✗·····" in shown
+    assert "code cell 1 stops with SyntaxError" in shown

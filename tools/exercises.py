@@ -110,7 +110,7 @@ def main() -> None:
     options = parser.parse_args()
     for name, what in write_all(options.to, options.fresh, options.seed).items():
         print(f"{name}: {what}")
-    print(f"Open them with `make lab`, or: jupyter lab {options.to.name}")
+    print(f"Open them with: .venv/bin/jupyter lab {options.to}   (Windows: .venv\\Scripts\\jupyter lab {options.to})")
 
 
 if __name__ == "__main__":

@@ -38,8 +38,9 @@ class Chapter:
 
 def of_folder(folder: Path, seconds: float = 120.0) -> list[Chapter]:
     """What passes in each notebook of a folder that checks exercises. Raises FileNotFoundError if there is none."""
-    found = [(path, chapter) for path in sorted(folder.glob("*.ipynb")) if (chapter := _read(path)).titles]
-    if not found:
+    every = [(path, _read(path)) for path in sorted(folder.glob("*.ipynb"))]
+    found = [(path, chapter) for path, chapter in every if chapter.titles or chapter.fault]
+    if not any(chapter.titles for _, chapter in found):
         raise FileNotFoundError(
             f"no notebook with exercises in {folder}: `make exercises` writes them into the folder exercises; "
             "or name the folder where yours are"
@@ -51,18 +52,19 @@ def of_folder(folder: Path, seconds: float = 120.0) -> list[Chapter]:
 
 
 def _cells(path: Path) -> list[str]:
-    """The code of a notebook, cell by cell; none if the file is no notebook."""
-    try:
-        cells = json.loads(path.read_text("utf8"))["cells"]
-        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    """The code of a notebook, cell by cell. Raises ValueError, KeyError or TypeError if the file is no notebook."""
+    cells = json.loads(path.read_text("utf8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 def _read(path: Path) -> Chapter:
     """The exercises that a notebook checks."""
     known, titles = exercises(), {}
-    for source in _cells(path):
+    try:
+        cells = _cells(path)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Chapter(path.stem, {}, fault="cannot be read: is the file damaged?")
+    for source in cells:
         for node in ast.walk(_tree(source)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "check" and node.args:
                 id = getattr(node.args[0], "value", None)
@@ -93,8 +95,10 @@ def _fill(path: Path, chapter: Chapter, seconds: float) -> None:
         text, chapter.fault = error.stdout or b"", f"stopped after {seconds:.0f} seconds: does a cell not come back?"
     for line in text.decode("utf8", "replace").splitlines():
         if line.startswith(MARK):
-            id, state, report = json.loads(line.removeprefix(MARK))
-            chapter.said[id] = (state, report)
+            id, *said = json.loads(line.removeprefix(MARK))
+            if id or "" not in chapter.said:  # the first of the cells that stopped
+                chapter.said[id] = tuple(said)
+    chapter.fault = chapter.fault or chapter.said.pop("", ("", ""))[1]
 
 
 def run() -> None:
@@ -111,11 +115,14 @@ def run() -> None:
 
     module.check = noting
     names: dict[str, Any] = {"__name__": "__main__"}
-    for source in _cells(Path(sys.argv[1])):
+    for number, source in enumerate(_cells(Path(sys.argv[1])), 1):
         try:
             exec(compile(_plain(source), "<cell>", "exec"), names)
+        except NotImplementedError:
+            continue
         except (Exception, SystemExit) as error:
-            print(f"{type(error).__name__}: {error}")
+            text = f"code cell {number} stops with {type(error).__name__}: {error}"
+            print("\n" + MARK + json.dumps(["", "", text[:150]]), flush=True)
 
 
 def table(chapters: list[Chapter], verbose: bool = False) -> str:
@@ -124,6 +131,9 @@ def table(chapters: list[Chapter], verbose: bool = False) -> str:
     signs = max(len(chapter.titles) for chapter in chapters)
     lines = []
     for chapter in chapters:
+        if not chapter.titles:
+            lines.append(f"{chapter.name:<{width}}  {chapter.fault}")
+            continue
         row = "".join(SIGNS[chapter.state(id)] for id in chapter.titles)
         todo = next((id for id in chapter.titles if chapter.state(id) != "right"), None)
         then = f"next: {todo} {chapter.titles[todo]}" if todo else "all right"
