@@ -130,7 +130,7 @@ def looked_at(course: Course, result: Result, released: NotebookNode) -> Noteboo
     """What the teacher sees in the formgrader: the released notebook with the student's answers and the grader's words.
 
     Locked cells are ours, whatever the student made of them; the student's further cells stand where they stood;
-    nothing that the student's code printed is shown.
+    nothing that the student's code printed is shown. Below a written answer stands the model, with its marks.
     """
     path = course.submitted(result.student, result.assignment) / f"{result.assignment}.ipynb"
     try:
@@ -138,6 +138,7 @@ def looked_at(course: Course, result: Result, released: NotebookNode) -> Noteboo
     except Unreadable:
         cells = []
     theirs, extra = _parted(cells, released)
+    models = written(nbformat.read(course.source(result.assignment), as_version=4))
     said = {one.cell: one for one in result.verdicts}
     shown = nbformat.v4.new_notebook(metadata=released.metadata, cells=extra.get(None, []))
     for cell in released.cells:
@@ -149,6 +150,8 @@ def looked_at(course: Course, result: Result, released: NotebookNode) -> Noteboo
         if id in said:
             copy.outputs = [nbformat.v4.new_output("stream", text=words(said[id]))]
         shown.cells += [copy, *(extra.get(id, []) if id else [])]
+        if id in models:
+            shown.cells.append(nbformat.v4.new_markdown_cell(f"#### Model answer\n\n{models[id]}"))
     return shown
 
 

@@ -136,6 +136,7 @@ def test_what_a_student_wrote_does_not_run_in_the_teachers_browser(page, course)
     assert page.dialogs == []
     assert page.locator("a[href^=javascript]").count() == 0
     assert page.locator("img[src=x]").count() == 0
+    assert "Model answer" in page.locator("body").inner_text()
     assert 'document.title = "taken over"' in page.locator("body").inner_text()  # shown, as it was typed
 
 
