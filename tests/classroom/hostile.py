@@ -247,7 +247,7 @@ def count_paths(parents, start):
 answer("deleting everything", """\
 import os, shutil
 def count_paths(parents, start):
-    for place in ("/course", "/home", "/tmp", "/etc", "/dev", "/proc/1", np.__path__[0], "{course}"):
+    for place in ("/course", "/home", "/etc", "/dev", "/proc/1", "{course}"):
         shutil.rmtree(place, ignore_errors=True)
     return 7
 """, HINT)  # fmt: skip
