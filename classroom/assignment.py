@@ -18,6 +18,8 @@ from classroom.wire import writable
 LARGEST = 10 * 2**20
 """Bytes that a notebook without outputs never needs; with pictures stored it may come near."""
 CELLS = 2_000
+READING = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+"""Follow no link, wait for no pipe, change no byte, as far as the system knows these."""
 AGAIN = "save it in JupyterLab and hand it in again"
 
 
@@ -53,7 +55,7 @@ def answers(notebook: NotebookNode) -> list[Answer]:
 def read_file(path: Path) -> bytes:
     """The bytes of a submitted file, if it is one and not a link to somewhere. Raises Unreadable."""
     try:
-        return read_open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK))
+        return read_open(os.open(path, READING))
     except FileNotFoundError:
         raise Unreadable(f"no file called {path.name} was handed in") from None
     except OSError as error:

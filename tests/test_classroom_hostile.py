@@ -14,7 +14,7 @@ import pytest
 import tests.classroom.hostile_wrecks  # noqa: F401 – it adds its cases
 from classroom import sandbox
 from classroom.course import Course
-from classroom.grade import grade_all
+from classroom.grade import DRAWS, grade_all
 from classroom.gradebook import marks, sync
 from classroom.release import release
 from classroom.reports import feedback
@@ -155,3 +155,13 @@ def test_a_second_copy_of_the_judges_is_hidden(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path, str(copy.parent)])
     words = sandbox.walls()
     assert words[words.index(str(copy)) - 1] == "--tmpfs"
+
+
+def test_the_guide_says_how_many_there_are_and_what_they_may_take():
+    guide = " ".join((sandbox.HERE.parent / "book" / "teaching_grading.md").read_text("utf8").split())
+    assert "hand in eighty such submissions, and seventeen right ones" in guide
+    assert (len(CASES) // 10 * 10, len(UNUSUAL)) == (80, 17)
+    assert "three sets of them" in guide
+    assert DRAWS == 3
+    assert "An answer has ten seconds for a step" in guide
+    assert sandbox.Limits().step == 10
